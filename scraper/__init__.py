@@ -1,3 +1,56 @@
-"""An async web scraper: crawls politely and fast, streams pages into SQLite, loses nothing when killed."""
+"""An async web scraper: crawls politely and fast, streams pages into SQLite, loses nothing when killed.
+
+    async with scraper.open("shop.db") as store:
+        async for visit in scraper.crawl(["https://example.com/"], store=store, depth=2):
+            print(visit.url.url, visit.state)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scraper.app import Run, crawl, resume, try_url
+    from scraper.errors import ConfigError, QueryError, ScraperError, StoreError, UrlError
+    from scraper.model import Reason, Record, UrlState, Visit
+    from scraper.parse import Page, extractor, make_soup
+    from scraper.store import open_sqlite as open  # noqa: A004 - the public name is scraper.open
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ConfigError",
+    "Page",
+    "QueryError",
+    "Reason",
+    "Record",
+    "Run",
+    "ScraperError",
+    "StoreError",
+    "UrlError",
+    "UrlState",
+    "Visit",
+    "crawl",
+    "extractor",
+    "make_soup",
+    "open",
+    "resume",
+    "try_url",
+]
+
+_PLACES = {
+    **dict.fromkeys(("Run", "crawl", "resume", "try_url"), "scraper.app"),
+    **dict.fromkeys(("ConfigError", "QueryError", "ScraperError", "StoreError", "UrlError"), "scraper.errors"),
+    **dict.fromkeys(("Reason", "Record", "UrlState", "Visit"), "scraper.model"),
+    **dict.fromkeys(("Page", "extractor", "make_soup"), "scraper.parse"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for: the command line starts fast."""
+    if name == "open":
+        return importlib.import_module("scraper.store").open_sqlite
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

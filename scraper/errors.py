@@ -53,7 +53,12 @@ class UrlError(ScraperError):
 
 
 class FetchError(ScraperError):
-    """One attempt without a usable answer."""
+    """A fetch without a usable answer; `attempts` is what the URL has been charged, this one included.
+
+    Raised for one attempt; who tries again counts and sets `attempts` (it survives pickling like any attribute).
+    """
+
+    attempts: int = 1
 
     def __init__(self, url: str, reason: Reason, detail: str, retry_after: float | None = None) -> None:
         super().__init__(url, reason, detail, retry_after)

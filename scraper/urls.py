@@ -1,18 +1,31 @@
-"""URLs as browsers see them: parse, join, canonical form, key, host.
+"""URLs as browsers see them: parse, join, canonical form, key, host, registrable domain.
 
-Parsing and joining are WHATWG's (https://url.spec.whatwg.org/), by ada. The canonical form is the serialised URL without
-its fragment and without user and password; two URLs are the same page if and only if these are equal.
+Parsing and joining are WHATWG's (https://url.spec.whatwg.org/), by ada. The canonical form is the serialised URL
+without its fragment and without user and password; two URLs are the same page if and only if these are equal. What
+WHATWG tells apart stays apart: the order of a query, `/a` and `/a/`, `%7e` and `~`, `%2f` and `%2F`, an empty query, a
+host's final dot.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache, lru_cache
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import ada_url
 
 from scraper.errors import UrlError
 
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
 LONGEST = 8192  # characters; what servers and browsers take
+
+_SPECIAL = ("http:", "https:", "ftp:", "ws:", "wss:", "file:")  # schemes whose hosts are domains
+_AUTHENTICATED = re.compile(r"^([^:/?]+://)[^/?]*@")  # in a serialised URL
+_USERINFO = re.compile(r"(:[/\\]*|^[/\\]{2})[^/\\?#]*@")  # in anything that somebody wrote
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")  # as WHATWG writes every IPv4 address, and nothing else
 
 
 def canonical(text: str, base: str | None = None) -> str:
@@ -23,19 +36,43 @@ def canonical(text: str, base: str | None = None) -> str:
     try:
         url = ada_url.join_url(base, text) if base is not None else ada_url.normalize_url(text)
     except ValueError:
-        raise UrlError(text[:200], "is not a URL") from None
+        raise _refusal(text, "is not a URL") from None
     url = url.partition("#")[0]
     if len(url) > LONGEST:
-        raise UrlError(text[:200], f"is longer than {LONGEST} characters")
-    if "@" in url and is_web(url):
-        scheme, rest = url.split("//", 1)
-        authority, slash, path = rest.partition("/")
-        url = f"{scheme}//{authority.rpartition('@')[2]}{slash}{path}"
-    return url
+        raise _refusal(text, f"is longer than {LONGEST} characters")
+    if "@" in url:
+        url = _AUTHENTICATED.sub(r"\1", url)
+    if "xn--" in url and not _has_valid_host(url):
+        raise _refusal(text, "has a host name in invalid Punycode")
+    return url if url[-1] != " " else url.rstrip(" ")  # what was before the fragment of `data:` and its like
+
+
+def from_line(text: str) -> str:
+    """Return the canonical URL of a typed seed or a list's line; only http and https.
+
+    Raises UrlError, which tells why in words.
+    """
+    line = text.strip()
+    if not line:
+        raise UrlError(line, "is empty, not a URL")
+    try:
+        url = canonical(line)
+    except UrlError as error:
+        if error.why != "is not a URL":
+            raise
+        if line.lower().startswith(("http:", "https:")):
+            raise _refusal(line, "is not a URL: its host name or port cannot be") from None
+        raise _refusal(line, _hint(line) or error.why) from None
+    if is_web(url):
+        return url
+    scheme = url.partition(":")[0]
+    looks_like_host = "." in scheme or scheme == "localhost"  # `example.com:8080/` has the scheme `example.com`
+    hint = _hint(line) if looks_like_host else None
+    raise _refusal(line, hint or f"is a {scheme}: URL, only http and https can be crawled")
 
 
 def is_web(url: str) -> bool:
-    """Is this canonical URL http or https?"""
+    """Whether this canonical URL is http or https."""
     return url.startswith(("http://", "https://"))
 
 
@@ -47,6 +84,83 @@ def host(url: str) -> str:
     return url[:end] if end > 0 else url
 
 
+def authority(host: str) -> str:
+    """The host name of a politeness key, with its port if it is not the scheme's own; empty for other schemes."""
+    return host.partition("//")[2]
+
+
+def hostname(url: str) -> str:
+    """The host name of a canonical URL, without its port; IPv6 in brackets; empty if it is not http or https."""
+    name = authority(host(url))
+    return name[: name.index("]") + 1] if name.startswith("[") else name.partition(":")[0]
+
+
+def is_address(hostname: str) -> bool:
+    """Whether this canonical host name is a literal address."""
+    return hostname.startswith("[") or _IPV4.fullmatch(hostname) is not None
+
+
+def registrable_domain(hostname: str) -> str:
+    """The domain that somebody registered: `example.co.uk` for `a.b.example.co.uk`.
+
+    By the Public Suffix List with its private part: `github.io` is a suffix, so that each of its sites is a domain of
+    its own. An address, a single label and a suffix are returned as they are; a final dot is not part of the domain.
+    """
+    if is_address(hostname):
+        return hostname
+    name = hostname.removesuffix(".")
+    return _suffixes().privatesuffix(name) or name
+
+
 def key(url: str) -> bytes:
     """The hash of a canonical URL that stands for "seen": blake2b, 16 bytes."""
     return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _has_valid_host(url: str) -> bool:
+    if not url.startswith(_SPECIAL):
+        return True  # an opaque host, which WHATWG does not look into
+    name = url.split("/", 3)[2].partition(":")[0]
+    return all(_is_valid_punycode(label) for label in name.split(".") if label.startswith("xn--"))
+
+
+@lru_cache(maxsize=1024)
+def _is_valid_punycode(label: str) -> bool:
+    """Does the label decode, and would a browser write what it stands for just so? ada alone lets bad ones through."""
+    try:
+        meant = label[4:].encode().decode("punycode")
+        return not meant.isascii() and ada_url.normalize_url(f"http://{meant}/") == f"http://{label}/"
+    except ValueError:
+        return False
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList  # 60 ms, and only scope `domain` asks
+
+    return PublicSuffixList(accept_unknown=True, only_icann=False)
+
+
+def _hint(line: str) -> str | None:
+    """What to tell about a line that would be a URL with a scheme in front; None if it would not."""
+    for scheme in ("https", "http"):
+        guess = f"{scheme}://{line.lstrip('/')}"
+        try:
+            name = hostname(canonical(guess))
+        except UrlError:
+            return None
+        is_local = name == "localhost" or is_address(name)
+        if is_local or "." not in name:
+            if not is_local:
+                return None
+            if scheme == "https":
+                continue  # what runs here seldom speaks TLS
+        meant = _USERINFO.sub(r"\1", guess)
+        return f"has no http:// or https:// scheme: did you mean {meant}?"
+    return None
+
+
+def _refusal(text: str, why: str) -> UrlError:
+    """Make the error; its text is shown and logged, so that it is short and without user and password."""
+    shown = text[:200] if text.lower().startswith("mailto:") else _USERINFO.sub(r"\1", text)[:200]
+    return UrlError(shown, why)

@@ -69,6 +69,8 @@ CREATE TABLE url (
     discovered_at REAL NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX url_seen ON url (host_id, key);
+-- A link marked nofollow on one page may be followed from another.
+CREATE INDEX url_nofollow ON url (state, host_id) WHERE reason = 'nofollow';
 
 -- Pending URLs only: one row in, one row out. due_at 0 is at once; within that by rank (depth; redirect targets first).
 CREATE TABLE queue (

@@ -1,6 +1,7 @@
-"""The settings: frozen values, one section a component, each default stated once.
+"""The sections: frozen values that cannot hold what cannot be meant, each default stated once.
 
-A section's name is its table in the TOML file and its package. Sizes are bytes, durations seconds.
+A section's name is its table in the TOML file and its package. Sizes are bytes, durations seconds. Making a section
+with a value out of range raises ConfigError, whose text begins with the field's name.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+
+from scraper.config.checks import MOST_BYTES, are_networks, are_patterns, at_least, more_than_zero, one_line
 
 UNITS = 1024 * 1024  # bytes in a MiB
 
@@ -20,8 +23,14 @@ class CrawlConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     scope: Literal["host", "domain", "prefix", "any"] = "host"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    extractors: tuple[str, ...] = ()
     concurrency: int = 32
     grace: float = 1.5
+
+    def __post_init__(self) -> None:
+        at_least(self, 0, "depth", "grace")
+        at_least(self, 1, "max_pages", "concurrency")
+        are_patterns(self, "include", "exclude")
 
 
 class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,6 +45,13 @@ class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     max_headers: int = 256
     max_header_bytes: int = 32 * 1024
     allow_private: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        one_line(self, "user_agent")
+        more_than_zero(self, "connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout")
+        at_least(self, 1, "max_body", "max_headers", "max_header_bytes")
+        are_networks(self, "allow_private")
 
 
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,6 +62,10 @@ class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     longest: float = 60.0
     within: float = 3600.0
 
+    def __post_init__(self) -> None:
+        at_least(self, 1, "attempts")
+        at_least(self, 0, "base", "longest", "within")
+
 
 class BreakerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When a failing host is left alone, and when it is given up."""
@@ -54,6 +74,10 @@ class BreakerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     cooldown: float = 30.0
     longest: float = 600.0
     openings: int = 3
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "failures", "openings")
+        at_least(self, 0, "cooldown", "longest")
 
 
 class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,6 +93,11 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     retry: RetryConfig = RetryConfig()
     breaker: BreakerConfig = BreakerConfig()
 
+    def __post_init__(self) -> None:
+        at_least(self, 1, "per_host")
+        at_least(self, 0, "delay", "longest_crawl_delay", "longest_retry_after")
+        more_than_zero(self, "robots_expiry")
+
 
 class ParseConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The parse workers; `workers` None means one per core, 0 in this process."""
@@ -77,6 +106,11 @@ class ParseConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     timeout: float = 10.0
     memory: int = 1024 * UNITS
     builder: Literal["lxml", "html.parser"] = "lxml"
+
+    def __post_init__(self) -> None:
+        at_least(self, 0, "workers")
+        more_than_zero(self, "timeout")
+        at_least(self, 1, "memory", most=MOST_BYTES)
 
 
 class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -87,6 +121,10 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     batch_pages: int = 200
     batch_seconds: float = 0.5
     synchronous: Literal["normal", "full"] = "normal"
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "batch_pages")
+        at_least(self, 0, "batch_seconds")
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

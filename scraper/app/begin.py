@@ -1,0 +1,123 @@
+"""How a crawl comes to be run: begun with its seeds, or gone on with; never a silent mixture of two."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from scraper import config as settings
+from scraper import urls
+from scraper.app.line import Extractor
+from scraper.app.run import Run
+from scraper.config import Config, Loaded
+from scraper.errors import ConfigError, CrawlNotFound
+from scraper.model import Crawl, CrawlState
+from scraper.scope import Scope
+from scraper.seeds import Seeds
+from scraper.store import NewCrawl, Store
+
+log = logging.getLogger(__name__)
+
+
+def crawl(
+    seeds: Iterable[str] | Seeds,
+    *,
+    store: Store | str | Path = "scraper.db",
+    name: str | None = None,
+    new: bool = False,
+    loaded: Loaded | None = None,
+    extractors: Iterable[Extractor] = (),
+    complain: Callable[[str], None] = log.warning,
+    **options: object,
+) -> Run:
+    """Start a crawl, or go on with the unfinished one of the same name and seeds, and return it to be iterated.
+
+    `seeds` are URLs. `options` are settings by the names of the command line (`depth=2`, `max_pages=100`, …), or
+    `loaded` holds them all. `complain` is told of each bad line of a list. Raises ConfigError or UrlError for what cannot
+    be meant; StoreError while it runs.
+    """
+    found = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
+    effective = loaded or settings.load(options=options)
+
+    async def begin(store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
+        return await _begin(store, found, loaded, name=name, new=new, complain=complain)
+
+    return Run(begin, store, effective, extractors)
+
+
+def resume(
+    crawl: str | None = None,
+    *,
+    store: Store | str | Path = "scraper.db",
+    loaded: Loaded | None = None,
+    extractors: Iterable[Extractor] = (),
+    **options: object,
+) -> Run:
+    """Go on with an unfinished crawl, by name or number, or the newest; its settings hold but for those given."""
+
+    async def begin(store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
+        found = await store.find_crawl(crawl, unfinished=True)
+        config = settings.overlaid(settings.from_json(found.config), loaded)
+        return await _continue(store, found, config)
+
+    return Run(begin, store, loaded or settings.load(options=options), extractors)
+
+
+async def _begin(
+    store: Store, seeds: Seeds, loaded: Loaded, *, name: str | None, new: bool, complain: Callable[[str], None]
+) -> tuple[Crawl, Config]:
+    survey = await asyncio.to_thread(seeds.survey, complain)
+    name = name or seeds.name(survey)
+    config = _opening(loaded.config, seeds)
+    if not new and (found := await _unfinished(store, name)) is not None:
+        _refuse_other(found, survey.digest, settings.from_json(found.config), config)
+        return await _continue(store, found, config)
+    scope = Scope(config.crawl.scope)
+    # Where no link is followed the scope is never asked, and a million seeds need not be remembered as its roots.
+    roots = seeds.roots(scope.root_of) if config.crawl.depth else None
+    begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest)
+    crawl = await store.begin_crawl(begun, seeds.links(), roots, now=time.time())
+    log.info("crawl %s begun with %d seeds", crawl.name, survey.count)
+    return crawl, config
+
+
+def _opening(config: Config, seeds: Seeds) -> Config:
+    """Open the addresses that the user typed: exactly those, and nothing that a list or a page names."""
+    typed = dict.fromkeys((*config.fetch.allow_origins, *(urls.host(url) for url in seeds.typed)))
+    return msgspec.structs.replace(config, fetch=msgspec.structs.replace(config.fetch, allow_origins=tuple(typed)))
+
+
+async def _unfinished(store: Store, name: str) -> Crawl | None:
+    try:
+        found = await store.find_crawl(name)
+    except CrawlNotFound:
+        return None
+    return found if found.state is not CrawlState.FINISHED else None
+
+
+def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> None:
+    """A name stands for one set of seeds and one scope while its crawl is unfinished."""
+    different = [
+        f"{name} was {getattr(kept.crawl, name)!r} and is now {getattr(asked.crawl, name)!r}"
+        for name in ("depth", "scope", "include", "exclude")
+        if getattr(kept.crawl, name) != getattr(asked.crawl, name)
+    ]
+    if found.digest != digest:
+        different.insert(0, "its seeds were others")
+    if different:
+        raise ConfigError(
+            f"the unfinished crawl {found.name!r} is another one: {'; '.join(different)}. Go on with it by "
+            f"`scraper resume {found.name!r}`, start afresh with --new, or give this one its own --name"
+        )
+
+
+async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, Config]:
+    taken = await store.take_crawl(found, settings.to_json(config), now=time.time())
+    log.info("crawl %s goes on", taken.name)
+    return dataclasses.replace(taken, continued=True), config

@@ -1,0 +1,151 @@
+"""The line put together: session, workers, frontier, crawler, writer, each with its own section of the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from scraper.config import Config
+from scraper.crawler import Crawler
+from scraper.errors import StoreError
+from scraper.fetch import Fetcher, Guard
+from scraper.frontier import Frontier
+from scraper.model import Crawl, CrawlUrl, Response, Tally, Visit
+from scraper.parse import Workers, wanted
+from scraper.politeness import Fetch, Robots, asking, breaking, product_token, retrying
+from scraper.scope import Patterns, Scope
+from scraper.store import HEARTBEAT, Store, Writer
+
+log = logging.getLogger(__name__)
+
+Extractor = Callable[..., Any]
+ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5: at least that much is read
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Line:
+    """The parts of a crawl that runs, opened."""
+
+    crawler: Crawler
+    frontier: Frontier
+    writer: Writer
+
+    def visits(self) -> AsyncGenerator[Visit]:
+        return self.writer.committed(self.crawler.visits())
+
+
+@asynccontextmanager
+async def opened_line(
+    store: Store,
+    crawl: Crawl,
+    config: Config,
+    tally: Tally,
+    extractors: tuple[Extractor, ...],
+    add: Callable[[Tally], None],
+) -> AsyncIterator[Line]:
+    """Open session, workers and lease keeper, and put the line together; close all in reverse, whatever happens."""
+    patterns = Patterns(config.crawl.include, config.crawl.exclude)
+    agent = product_token(config.fetch.user_agent)
+    pages = config.crawl.max_pages
+    frontier = Frontier(
+        store,
+        crawl,
+        config.politeness,
+        agent=agent,
+        pages_left=None if pages is None else max(0, pages - tally.fetched),
+        clock=time.time,
+    )
+
+    async def commit(visits: list[Visit]) -> None:
+        hosts = frontier.news()
+        if visits or hosts:
+            add(await store.complete(crawl, visits, hosts, now=time.time()))
+        frontier.saved(visits)
+
+    writer = Writer(commit, size=config.store.batch_pages, age=config.store.batch_seconds)
+    frontier.starving = writer.flush
+    guard = Guard(config.fetch.allow_private, origins=config.fetch.allow_origins)
+    async with (
+        Fetcher(config.fetch, guard, concurrency=config.crawl.concurrency) as fetcher,
+        _workers(config, patterns, extractors) as workers,
+    ):
+        crawler = Crawler(
+            frontier,
+            fetch=_polite(fetcher, frontier, config),
+            ask_robots=_asking(fetcher, frontier, config, agent),
+            parse=workers.parse,
+            patterns=patterns,
+            scope=Scope(config.crawl.scope, await store.roots(crawl)),
+            config=config.crawl,
+            obey_noindex=config.politeness.robots,
+            clock=time.time,
+        )
+        async with _kept_alive(store, crawl, crawler):
+            yield Line(crawler, frontier, writer)
+
+
+def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ...]) -> Workers:
+    return Workers(
+        config.parse,
+        patterns,
+        bodies=config.store.bodies,
+        nofollow=config.politeness.nofollow,
+        extractors=(*config.crawl.extractors, *extractors),
+    )
+
+
+def _polite(fetcher: Fetcher, frontier: Frontier, config: Config) -> Callable[[CrawlUrl], Awaitable[Any]]:
+    async def fetch(url: CrawlUrl) -> Any:
+        return await fetcher.fetch(url.url, wanted=wanted)
+
+    return retrying(
+        breaking(fetch, lambda host: frontier.host(host).breaker, clock=time.time),
+        config.politeness.retry,
+        lambda host: frontier.host(host).clock,
+        longest_retry_after=config.politeness.longest_retry_after,
+        clock=time.time,
+        sleep=asyncio.sleep,
+        random=random.random,
+    )
+
+
+def _asking(fetcher: Fetcher, frontier: Frontier, config: Config, agent: str) -> Callable[[CrawlUrl], Awaitable[Any]]:
+    async def fetch(url: CrawlUrl) -> Any:
+        return await fetcher.fetch(url.url, limit=ROBOTS_BYTES)
+
+    return asking(
+        breaking(fetch, lambda host: frontier.host(host).breaker, clock=time.time),
+        agent=agent,
+        expiry=config.politeness.robots_expiry,
+        clock=time.time,
+    )
+
+
+@asynccontextmanager
+async def _kept_alive(store: Store, crawl: Crawl, crawler: Crawler) -> AsyncIterator[None]:
+    """Renew the lease also while nothing is committed; lost, the crawl stops at once."""
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await store.renew(crawl, now=time.time())
+            except StoreError as error:
+                log.error("crawl %s stops: %s", crawl.name, error)  # noqa: TRY400 - told, not traced
+                crawler.stop(0)
+                return
+
+    keeper = asyncio.create_task(keep(), name="lease")
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper

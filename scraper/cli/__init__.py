@@ -1,0 +1,77 @@
+"""The command line: it translates, nothing more. One file a command; heavy modules are imported when one runs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from scraper.errors import ScraperError
+
+_COMMANDS = {
+    "crawl": ("Crawl", "start"),
+    "resume": ("Crawl", "resume"),
+    "demo": ("Crawl", "demo"),
+    "try": ("Crawl", "try_page"),
+    "crawls": ("Look", "crawls"),
+    "status": ("Look", "status"),
+    "query": ("Look", "query"),
+    "export": ("Look", "export"),
+    "config": ("Settings", "config"),
+}
+
+
+class _Commands(click.Group):
+    """Commands are imported by name, and listed by what they are for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"scraper.cli.{_COMMANDS[cmd_name][1]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in dict.fromkeys(section for section, _ in _COMMANDS.values()):
+            names = [name for name, (its, _) in _COMMANDS.items() if its == section]
+            rows = [(name, command.get_short_help_str(80)) for name in names if (command := self.get_command(ctx, name))]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="scraper", prog_name="scraper")
+def commands() -> None:
+    """Crawl websites politely and fast into a SQLite file; query it; resume what was interrupted.
+
+    \b
+    Example:
+      scraper crawl https://example.com --depth 2
+      scraper query "SELECT url, title FROM pages LIMIT 10"
+    """
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose are told in one line, with their exit code."""
+    try:
+        code = commands.main(standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except ScraperError as error:
+        click.echo(f"scraper: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`| head`). Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,106 @@
+"""The progress of a crawl on stderr: a display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from scraper.app import Run
+from scraper.cli.output import say
+from scraper.printable import printable
+
+DISPLAY_EVERY = 0.25  # seconds
+LINE_EVERY = 5.0  # seconds
+RATE_OVER = 10.0  # seconds
+
+
+@asynccontextmanager
+async def progress(run: Run) -> AsyncIterator[None]:
+    """Show progress while the block runs."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            rate = Rate(time.monotonic)
+            async with _every(DISPLAY_EVERY, lambda: live.update(_display(run, rate), refresh=True)):
+                yield
+    else:
+        rate = Rate(time.monotonic)
+        async with _every(LINE_EVERY, lambda: say(_line(run, rate))):
+            yield
+
+
+class Rate:
+    """Pages per second over the last few seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def now(self, pages: int) -> float:
+        """Take down how many pages there are, and return the rate."""
+        moment = self._clock()
+        self._seen.append((moment, pages))
+        while len(self._seen) > 2 and self._seen[0][0] < moment - RATE_OVER:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        return (pages - before) / (moment - since) if moment > since else 0.0
+
+
+@asynccontextmanager
+async def _every(seconds: float, show: Callable[[], None]) -> AsyncIterator[None]:
+    async def go_on() -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            show()
+
+    task = asyncio.create_task(go_on(), name="progress")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _line(run: Run, rate: Rate) -> str:
+    tally = run.tally
+    per_second = rate.now(tally.fetched)
+    eta = f", about {_duration(tally.queued / per_second)} to go" if per_second and tally.queued else ""
+    return (
+        f"{tally.fetched} pages, {per_second:.1f}/s, {tally.queued} queued, {tally.skipped} skipped, {tally.failed} failed{eta}"
+    )
+
+
+def _display(run: Run, rate: Rate) -> Group:
+    name = printable(run.crawl.name) if run.crawl is not None else "reading the seeds"
+    rows = [Text(f"{name}: {_line(run, rate)}", no_wrap=True, overflow="ellipsis")]
+    now = time.time()
+    hosts = run.frontier.hosts if run.frontier is not None else []
+    states = Counter(_state_of(host.due_at(now), now, host.breaker.state) for host in hosts)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    rows.append(Text(f"hosts: {told or 'none yet'}", style="dim", no_wrap=True, overflow="ellipsis"))
+    return Group(*rows)
+
+
+def _state_of(due_at: float | None, now: float, breaker: str) -> str:
+    if breaker != "closed":
+        return f"with breaker {breaker}"
+    if due_at is None or due_at <= now + 1:
+        return "active"
+    return "waiting"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+

@@ -1,0 +1,46 @@
+"""`scraper crawl`: start a crawl, or go on with it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from scraper.cli import options
+
+
+@click.command("crawl")
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.option("--from", "source", metavar="FILE", help="Read URLs from a file, one a line; - is standard input.")
+@click.option("--name", help="The crawl's name; the default comes from its seeds.")
+@click.option("--new", is_flag=True, help="Start afresh even if a crawl of this name is unfinished.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if some URL failed.")
+@click.option("--quiet", is_flag=True, help="Show no progress and no summary.")
+@click.option("--stream", is_flag=True, help="Print each record (without extractors: each page) as a JSON line once it is stored.")
+@options.settings
+@options.db
+def command(
+    urls: tuple[str, ...], source: str | None, name: str | None, new: bool, strict: bool, quiet: bool, stream: bool,
+    db: str, file: str | None, **settings: Any,
+) -> None:  # fmt: skip
+    """Crawl URLs into the store, or go on with the unfinished crawl of the same name and seeds.
+
+    \b
+    Example:
+      scraper crawl https://example.com --depth 2 --max-pages 1000
+      scraper crawl --from urls.txt --name shops
+    """
+    from scraper import app
+    from scraper.cli.output import say
+    from scraper.cli.running import Show, carry_out
+    from scraper.seeds import Seeds, listed
+
+    loaded = options.loaded(file, settings)
+    with ExitStack() as stack:
+        path = stack.enter_context(listed(source, sys.stdin.buffer)) if source is not None else None
+        seeds = Seeds(urls, path, source="standard input" if source == "-" else None)
+        run = app.crawl(seeds, store=db, name=name, new=new, loaded=loaded, complain=say)
+        code = carry_out(run, db, Show(quiet=quiet, stream=stream), strict=strict)
+    raise SystemExit(code)

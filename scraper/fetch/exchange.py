@@ -1,0 +1,107 @@
+"""What aiohttp leaves open about one request: whose time is up, no second request, no reader left waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import aiohttp
+
+from scraper.fetch.body import BodyError
+from scraper.model import Reason
+
+
+class Deadline:
+    """The time of one fetch: one limit for all of it, and one for the phase it is in, whichever ends first."""
+
+    def __init__(self, total: float) -> None:
+        self.phase = "total"
+        self._ends_at = asyncio.get_running_loop().time() + total
+        self._timeout = asyncio.timeout_at(self._ends_at)
+
+    def running(self) -> asyncio.Timeout:
+        """The context that raises TimeoutError when time is up; `phase` then tells whose time it was."""
+        return self._timeout
+
+    def enter(self, phase: str, seconds: float) -> None:
+        """Begin a phase of at most so many seconds."""
+        ends_at = asyncio.get_running_loop().time() + seconds
+        self.phase = phase if ends_at < self._ends_at else "total"
+        self._timeout.reschedule(min(ends_at, self._ends_at))
+
+
+class Exchange:
+    """What one fetch learns of its connection: when it is there, and whether it is a kept one.
+
+    aiohttp sends a GET again when the connection is closed instead of an answer. That is right for a kept connection,
+    which the server may close at any time; on a fresh one it would be a second request that nobody counts or paces.
+    """
+
+    def __init__(self, connected: Callable[[], None]) -> None:
+        self._connected = connected
+        self._kept = False
+        self._asked = False
+
+    def reuses(self) -> None:
+        """A kept connection is taken."""
+        self._kept = True
+
+    def refuse_second(self) -> None:
+        """Raise ServerDisconnectedError if a fresh connection has carried the request already."""
+        if self._asked:
+            raise aiohttp.ServerDisconnectedError
+
+    def asks(self) -> None:
+        """The request is about to be written."""
+        self.refuse_second()
+        self._asked, self._kept = not self._kept, False
+        self._connected()
+
+
+def tracing() -> aiohttp.TraceConfig:
+    """Return what makes a session tell each request's Exchange, given as its `trace_request_ctx`."""
+
+    async def on_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.trace_request_ctx.reuses()
+
+    async def on_create(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.trace_request_ctx.refuse_second()
+
+    async def on_headers(_session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.trace_request_ctx.asks()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(on_reuse)
+    trace.on_connection_create_start.append(on_create)
+    trace.on_request_headers_sent.append(on_headers)
+    return trace
+
+
+@contextmanager
+def failing_with_connection(answer: aiohttp.ClientResponse) -> Iterator[None]:
+    """Fail the reader of a body when its connection is gone: after a bad chunk aiohttp leaves it waiting for ever."""
+    protocol = answer.connection.protocol if answer.connection is not None else None
+    lost = protocol.closed if protocol is not None else None
+    if lost is None:
+        yield
+        return
+
+    def fail(_: object) -> None:
+        if not answer.content.is_eof() and answer.content.exception() is None:
+            answer.content.set_exception(BodyError(Reason.PROTOCOL, "malformed body framing"))
+
+    lost.remove_done_callback(_retrieve)  # one of them a connection, however many requests it carries
+    lost.add_done_callback(_retrieve)
+    lost.add_done_callback(fail)
+    try:
+        yield
+    finally:
+        lost.remove_done_callback(fail)
+
+
+def _retrieve(lost: asyncio.Future[None]) -> None:
+    """Look at how a connection ended: asyncio complains about exceptions nobody looked at."""
+    if not lost.cancelled():
+        lost.exception()

@@ -1,0 +1,107 @@
+"""What became of a URL: answers, failures and redirects turned into visits. Pure; expected outcomes are values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scraper import urls
+from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
+from scraper.model import CrawlUrl, Link, ParsedPage, Reason, Response, UrlState, Verdict, Visit
+from scraper.scope import Patterns, Scope
+
+LONGEST_CHAIN = 10  # redirects from the first URL to the last
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def refused(url: CrawlUrl, verdict: Verdict) -> Visit:
+    """The URL is not asked at all."""
+    return Visit(url, verdict.reason.state, verdict.reason, verdict.detail, attempts=url.attempts, tried_at=url.tried_at)
+
+
+def given_back(url: CrawlUrl, why: RetryLater | BreakerOpen | None, now: float) -> Visit:
+    """The URL is asked again later: after a failure, behind an open breaker, or because the workers were stopped."""
+    if isinstance(why, RetryLater):
+        cause = f"{why.cause.reason}: {why.cause.detail}"
+        tried_at = url.tried_at if url.tried_at is not None else now
+        return Visit(
+            url, UrlState.QUEUED, None, cause, attempts=why.attempts, due_at=max(why.until, now), tried_at=tried_at
+        )
+    due_at = why.until if why is not None else now
+    return Visit(url, UrlState.QUEUED, attempts=url.attempts, due_at=max(due_at, now), tried_at=url.tried_at)
+
+
+def failed(url: CrawlUrl, error: FetchError, now: float) -> Visit:
+    """No usable answer, and asking again is of no use."""
+    tried_at = url.tried_at if url.tried_at is not None else now
+    return Visit(url, error.reason.state, error.reason, error.detail, attempts=error.attempts, tried_at=tried_at)
+
+
+def answered(url: CrawlUrl, response: Response, reason: Reason, detail: str) -> Visit:
+    """An answer that is no page."""
+    return Visit(url, reason.state, reason, detail, attempts=response.attempts, response=response)
+
+
+def unparsed(url: CrawlUrl, response: Response, error: ParseError) -> Visit:
+    """The page, a rule or an extractor failed."""
+    return answered(url, response, Reason.PARSE, error.detail)
+
+
+def redirected(url: CrawlUrl, response: Response, patterns: Patterns, scope: Scope) -> Visit:
+    """The URL ends here; its target enters the frontier like a link, and a seed's target counts as a seed."""
+    location = response.header("location") or ""
+    try:
+        target = urls.canonical(location, url.url) if location else ""
+    except UrlError as error:
+        return answered(url, response, Reason.PROTOCOL, f"{response.status} to what {error.why}")
+    if not target:
+        return answered(url, response, Reason.PROTOCOL, f"{response.status} without a Location")
+    chain = (*url.via, url.url)
+    if target in chain or len(chain) > LONGEST_CHAIN:
+        why = f"leads back to {target}" if target in chain else f"more than {LONGEST_CHAIN} redirects"
+        return Visit(
+            url, UrlState.FAILED, Reason.REDIRECT_LOOP, why, attempts=response.attempts, response=response, redirect_to=target
+        )
+    host = urls.host(target)
+    verdict = patterns.judge(target)
+    root = scope.root_of(target) if url.seed and verdict is None else None
+    if verdict is None and root is None:
+        verdict = scope.judge(target, host)
+    link = Link(target, host, urls.key(target), verdict=verdict)
+    return Visit(
+        url, UrlState.REDIRECTED, None, str(response.status), attempts=response.attempts, response=response,
+        redirect_to=target, found=(link,), root=root,
+    )  # fmt: skip
+
+
+def fetched(
+    url: CrawlUrl, response: Response, page: ParsedPage, scope: Scope, *, depth: int, obey_noindex: bool
+) -> Visit:
+    """A page, and the links to follow from it."""
+    found = judged(page.links, scope) if url.depth < depth else ()
+    beyond = 0 if url.depth < depth else len(page.links)
+    if page.noindex and obey_noindex:
+        return Visit(
+            url, UrlState.SKIPPED, Reason.ROBOTS, "noindex", attempts=response.attempts, response=response,
+            found=found, beyond_depth=beyond,
+        )  # fmt: skip
+    return Visit(
+        url, UrlState.FETCHED, None, _oddities(response, page), attempts=response.attempts, response=response,
+        page=page, found=found, beyond_depth=beyond,
+    )  # fmt: skip
+
+
+def judged(links: Iterable[Link], scope: Scope) -> tuple[Link, ...]:
+    """Judge links by the scope; those that have a verdict keep it."""
+    return tuple([link if link.verdict else _judged(link, scope) for link in links])
+
+
+def _judged(link: Link, scope: Scope) -> Link:
+    verdict = scope.judge(link.url, link.host)
+    return link if verdict is None else link._replace(verdict=verdict)
+
+
+def _oddities(response: Response, page: ParsedPage) -> str | None:
+    notes = [response.note] if response.note else []
+    if page.replacements:
+        notes.append(f"{page.replacements} characters could not be decoded as {page.charset}")
+    return "; ".join(notes) or None

@@ -1,0 +1,21 @@
+"""Parsing: what a response says, where it leads, and which records are made of it; all but the pool is pure."""
+
+from typing import TYPE_CHECKING
+
+from scraper.parse.extract import Extractor, extractor
+from scraper.parse.page import Page, looks_like_html, wanted
+from scraper.parse.workers import Workers
+
+if TYPE_CHECKING:
+    from scraper.parse.soup import make_soup
+
+__all__ = ["Extractor", "Page", "Workers", "extractor", "looks_like_html", "make_soup", "wanted"]
+
+
+def __getattr__(name: str) -> object:
+    """Import bs4, which takes 0.1 s, when somebody makes a soup."""
+    if name == "make_soup":
+        from scraper.parse.soup import make_soup
+
+        return make_soup
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

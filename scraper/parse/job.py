@@ -1,0 +1,124 @@
+"""The whole parse of one page: bytes in, plain values out. Pure; runs in a worker process or in this one.
+
+What goes in and comes out crosses a process boundary, so it is built of built-in types: one value that cannot be
+pickled would take the pool down.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Literal, TypeAlias
+
+from scraper.errors import ParseError, ScraperError
+from scraper.model import Link, ParsedPage, Reason, Record, Response, Verdict
+from scraper.parse import extract
+from scraper.parse.charset import decode
+from scraper.parse.page import Page
+from scraper.parse.plain import clean
+from scraper.scope import Patterns
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+COMPRESSION = 3  # zstd's level
+
+Asked: TypeAlias = tuple[str, int, tuple[tuple[str, str], ...], bytes]
+Answer: TypeAlias = tuple[Literal["page"], tuple[Any, ...]] | tuple[Literal["failed"], str]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all pages of a crawl; `extractors` are specs, or Extractors where nothing is sent away."""
+
+    patterns: Patterns
+    builder: str = "lxml"
+    bodies: bool = True
+    nofollow: bool = True
+    extractors: tuple[Any, ...] = ()
+
+
+def asked(response: Response) -> Asked:
+    """What the job needs of a response."""
+    return response.url, response.status, response.headers, response.body
+
+
+def answer(page: Asked, settings: Settings) -> Answer:
+    """Parse one page, come what may: ("page", values for `as_page`) or ("failed", what went wrong)."""
+    try:
+        return "page", parse_page(*page, settings)
+    except ParseError as error:
+        return "failed", clean(error.detail)
+    except MemoryError:
+        gc.collect()
+        return "failed", "memory: the page takes more than a worker may have"
+    except ScraperError as error:
+        return "failed", clean(str(error))
+    except BaseException as error:  # noqa: BLE001 (a parser is a stranger's code; whatever it raises is this page's outcome)
+        return "failed", clean(f"tree: {type(error).__name__}: {error}"[: extract.LONGEST_TRACEBACK])
+
+
+def parse_page(
+    url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes, settings: Settings
+) -> tuple[Any, ...]:
+    """Return the fields of a ParsedPage in their order, as plain values.
+
+    What we read of the page comes before the extractors, which may change the tree.
+    """
+    declared = next((value for name, value in headers if name == "content-type"), "")
+    html, charset, replacements = decode(body, declared)
+    page = Page(
+        url,
+        html,
+        status=status,
+        headers=headers,
+        builder=settings.builder,
+        patterns=settings.patterns,
+        nofollow=settings.nofollow,
+    )
+    try:
+        read = (_cleaned(page.title), _cleaned(page.description), _cleaned(page.lang), clean(page.text), replacements)
+        links = tuple([_plain_link(link) for link in page.links])
+        records = _records(page, settings.extractors) if settings.extractors else ()
+        stored = zstd.compress(body, COMPRESSION) if settings.bodies else None
+        digest = blake2b(body, digest_size=16).hexdigest()
+        return charset, digest, *read, links, page.bad_links, records, stored, len(body), page.metadata.noindex
+    finally:
+        page.close()
+
+
+def as_page(values: tuple[Any, ...]) -> ParsedPage:
+    """Return the ParsedPage of what `parse_page` returned."""
+    links = tuple([_as_link(link) for link in values[7]])
+    records = tuple([Record(*record) for record in values[9]])
+    return ParsedPage(*(*values[:7], links, values[8], records, *values[10:]))
+
+
+def _records(page: Page, extractors: tuple[Any, ...]) -> tuple[tuple[str, int, Any], ...]:
+    made = extract.run(_loaded(extractors), page)
+    return tuple([(clean(record.rule), record.position, record.data) for record in made])
+
+
+@lru_cache(maxsize=4)
+def _loaded(extractors: tuple[Any, ...]) -> tuple[extract.Extractor, ...]:
+    """The extractors, which a worker loads once."""
+    return extract.load_all(extractors)
+
+
+def _cleaned(text: str | None) -> str | None:
+    return None if text is None else clean(text)
+
+
+def _plain_link(link: Link) -> tuple[Any, ...]:
+    url, host, key, text, rel, verdict = link
+    return url, host, key, clean(text), clean(rel), None if verdict is None else (str(verdict[0]), verdict[1])
+
+
+def _as_link(values: tuple[Any, ...]) -> Link:
+    verdict = values[5]
+    return Link._make(values if verdict is None else (*values[:5], Verdict(Reason(verdict[0]), verdict[1])))

@@ -1,0 +1,141 @@
+"""What extractors see of a page: the tree, and what was read from it. Each part is made when it is first touched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from scraper.model import Link
+from scraper.scope import Patterns
+
+if TYPE_CHECKING:  # bs4 takes 0.1 s to import, and not everybody who knows pages parses them
+    from bs4 import BeautifulSoup
+    from bs4.element import Tag
+
+    from scraper.parse.metadata import Metadata
+    from scraper.parse.walk import Outline
+
+MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
+_SNIFFED = 1024  # bytes
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|!--|(?!rss|feed|svg|urlset|sitemapindex|\w+:)[a-z])", re.IGNORECASE)
+_XHTML = re.compile(rb"<(?:!doctype\s+html|html)", re.IGNORECASE)
+
+
+def wanted(content_type: str) -> bool:
+    """Is a body of this media type a page? Without one (empty) it may be: `looks_like_html` tells."""
+    return content_type in MEDIA_TYPES
+
+
+def looks_like_html(body: bytes) -> bool:
+    """Tell whether a body of unknown type begins as an HTML page does."""
+    head = body[:_SNIFFED].replace(b"\0", b"")  # of UTF-16 this leaves ASCII
+    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+        head = head.removeprefix(mark)
+    head = head.lstrip()
+    return bool(_XHTML.search(head) if head.startswith(b"<?xml") else _HTML.match(head))
+
+
+def fields(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """HTTP headers by lower-case name; those that stand more than once are joined by a comma."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return MappingProxyType(found)
+
+
+class Page:
+    """A parsed response. It lives as long as the extractor runs: keep text of it, never nodes."""
+
+    def __init__(
+        self,
+        url: str,
+        html: str,
+        *,
+        status: int = 200,
+        headers: Iterable[tuple[str, str]] = (),
+        builder: str = "lxml",
+        patterns: Patterns | None = None,
+        nofollow: bool = True,
+    ) -> None:
+        self.url = url
+        self.html = html
+        self.status = status
+        self.headers = fields(headers)
+        self._builder = builder
+        self._patterns = patterns or Patterns()
+        self._nofollow = nofollow
+
+    def __repr__(self) -> str:
+        return f"<Page {self.url}>"
+
+    @cached_property
+    def soup(self) -> BeautifulSoup:
+        """The tree, with the whole API of bs4."""
+        from scraper.parse.soup import make_soup
+
+        return make_soup(self.html, self._builder)
+
+    def select(self, css: str) -> list[Tag]:
+        """The tags that match a CSS selector, in document order."""
+        return list(self.soup.select(css))
+
+    def close(self) -> None:
+        """Free the tree, if there is one; the page cannot be used afterwards."""
+        if "soup" in vars(self):
+            from scraper.parse.soup import take_apart
+
+            take_apart(self.soup)
+
+    @property
+    def title(self) -> str | None:
+        """The title, white space collapsed."""
+        return self.metadata.title
+
+    @property
+    def description(self) -> str | None:
+        """The page's own summary of itself."""
+        return self.metadata.description
+
+    @property
+    def lang(self) -> str | None:
+        """The language, as the page names it."""
+        return self.metadata.lang
+
+    @property
+    def text(self) -> str:
+        """The readable text."""
+        return self._outline.text
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links, distinct by URL, in document order."""
+        return self._found[0]
+
+    @property
+    def bad_links(self) -> int:
+        """How many hrefs are no URL, or beyond the most links of a page."""
+        return self._found[1]
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Title, description, language, and what the page asks of robots."""
+        from scraper.parse.metadata import metadata
+
+        return metadata(self._outline, self.headers)
+
+    @cached_property
+    def _outline(self) -> Outline:
+        from scraper.parse.walk import walk
+
+        return walk(self.soup)
+
+    @cached_property
+    def _found(self) -> tuple[tuple[Link, ...], int]:
+        from scraper.parse.links import find_links
+
+        return find_links(
+            self._outline, self.url, self._patterns.judge, nofollow=self._nofollow, page_wide=self.metadata.nofollow
+        )

@@ -1,0 +1,107 @@
+"""A worker process: how the pool of them is started, what each does first, and what the way it ended means."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scraper.errors import ConfigError
+
+if TYPE_CHECKING:  # pebble takes 0.1 s to import
+    from pebble import ProcessPool
+
+PRELOADED = tuple(f"scraper.parse.{name}" for name in ("job", "soup", "walk", "links", "metadata"))
+TASKS = 5_000  # pages after which a worker is replaced, with whatever memory a user's code leaked
+# Signals by which somebody stops a process; nothing in a page sends them.
+STOPPED = frozenset({-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+# The kernel ran out of memory, or the process that forks the workers died: not surely this page's fault.
+UNCLEAR = frozenset({-signal.SIGKILL, 255})
+
+
+def cores() -> int:
+    """How many cores this process may use; at least one."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+def start_pool(workers: int, memory: int) -> ProcessPool:
+    """Start worker processes, each of which may take `memory` bytes more than it starts with. Blocks for about 0.3 s.
+
+    Raises ConfigError inside a worker: there the user's script is being run again.
+    """
+    from pebble import ProcessPool
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ConfigError(
+            'a crawl starts while a worker process imports the script; put it under: if __name__ == "__main__":'
+        )
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
+    pool = ProcessPool(
+        max_workers=workers, max_tasks=TASKS, initializer=prepare_worker, initargs=(memory,), context=context
+    )
+    assert pool.active  # asking starts it
+    return pool
+
+
+def prepare_worker(memory: int) -> None:
+    """Make this process a parse worker: it stops at once when told to, and takes no more memory than it may.
+
+    Trees are taken apart by hand, so the cyclic collector, which would cost more than the parse, rests.
+    """
+    for module in PRELOADED:
+        importlib.import_module(module)  # nothing to do, if the preload succeeded
+    # pebble's own handler waits until Python code runs again, which a regular expression can put off for ever.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(2, 1)  # an extractor's print is no result of ours
+    _die_with_parent()
+    _limit_memory(memory)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+def ready() -> str:
+    """The first task of a pool, which shows that its workers live."""
+    return "ready"
+
+
+def _die_with_parent() -> None:
+    """End this process when the one that crawls ends, however abruptly, and whatever runs here."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    try:
+        from fcntl import F_GETFL, F_SETFL, F_SETOWN, F_SETSIG, fcntl  # F_SETSIG is Linux's
+
+        fcntl(parent.sentinel, F_SETOWN, os.getpid())
+        fcntl(parent.sentinel, F_SETSIG, signal.SIGKILL)
+        fcntl(parent.sentinel, F_SETFL, fcntl(parent.sentinel, F_GETFL) | os.O_ASYNC)
+    except ImportError:
+        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def _watch(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
+def _limit_memory(memory: int) -> None:
+    """Limit the address space, where the system tells how much of it is taken already (Linux)."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return
+    import resource
+
+    taken = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    limit = taken + memory if hard == resource.RLIM_INFINITY else min(taken + memory, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))

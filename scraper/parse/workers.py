@@ -1,0 +1,208 @@
+"""Parse pages in worker processes: a page that hangs, overeats or crashes costs itself alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from scraper.config import ParseConfig
+from scraper.errors import ParseError, ParseInterrupted, ScraperError
+from scraper.model import ParsedPage, Response
+from scraper.parse import extract, job, process
+from scraper.scope import Patterns
+
+if TYPE_CHECKING:  # pebble takes 0.1 s to import
+    from pebble import ProcessPool
+
+QUEUED = 2  # jobs a worker may have, so that the next one is there when it is done
+PATIENCE = 15.0  # seconds that starting a worker and handing it a job may take at the very most
+JOIN = 5.0  # seconds to wait for killed workers to be gone
+MOST_DEATHS = 3  # pools in a row that died before a single page was parsed
+
+log = logging.getLogger(__name__)
+
+
+class Workers:
+    """The parse workers, as an async context manager; `parse` may be called as often at once as one likes.
+
+    `config.workers` 0, or an extractor that a worker cannot import, means one thread of this process: there a page that
+    takes too long is given up, but neither its thread nor its memory can be taken back.
+    """
+
+    def __init__(
+        self,
+        config: ParseConfig,
+        patterns: Patterns,
+        *,
+        bodies: bool = True,
+        nofollow: bool = True,
+        extractors: tuple[str | Callable[..., Any], ...] = (),
+    ) -> None:
+        self._config = config
+        self._count = process.cores() if config.workers is None else config.workers
+        loaded = extract.load_all(extractors)  # a mistake in them is told now, not on each page
+        specs = [one if isinstance(one, str) else extract.spec_of(one) for one in extractors]
+        if self._count and None in specs:
+            names = [repr(one) for one, spec in zip(extractors, specs, strict=True) if spec is None]
+            log.warning("pages are parsed in this process, because no worker can import: %s", ", ".join(names))
+            self._count = 0
+        chosen = tuple(specs) if self._count else loaded
+        self._settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, extractors=chosen)
+        self._slots = asyncio.Semaphore(QUEUED * self._count or 1)
+        self._starting = asyncio.Lock()
+        self._pool: ProcessPool | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._answers: set[asyncio.Future[Any]] = set()
+        self._deaths = 0
+        self._closing = False
+
+    def __repr__(self) -> str:
+        return f"<Workers {self._count or 'in-process'}, {len(self._answers)} jobs>"
+
+    async def __aenter__(self) -> Self:
+        if self._count:
+            await self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._closing = True
+        self._drop_answers()
+        if self._thread is not None:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            await _end(pool)
+
+    async def parse(self, response: Response) -> ParsedPage:
+        """Return what the parse makes of a response.
+
+        Raises ParseError if the page, or an extractor on it, fails, takes too long or too much memory; ParseInterrupted
+        if the workers are stopped meanwhile; ScraperError if workers cannot live at all.
+        """
+        page = job.asked(response)
+        async with self._slots:
+            kind, outcome = await self._ask(page)
+            if kind == "lost":
+                kind, outcome = await self._ask(page)
+        if kind == "stopped" or (kind == "lost" and self._closing):
+            raise ParseInterrupted(f"{response.url}: the parse workers were stopped")
+        if kind != "page":
+            raise ParseError(response.url, outcome if kind == "failed" else f"crash: {outcome}")
+        self._deaths = 0
+        return job.as_page(outcome)
+
+    async def _ask(self, page: job.Asked) -> tuple[str, Any]:
+        """One attempt at a page: "page" and values, or "failed", "stopped" or "lost" (worth another) and why."""
+        if self._closing:
+            return "stopped", ""
+        if not self._count:
+            return await self._ask_thread(page)
+        pool = await self._living()
+        try:
+            future = pool.submit(job.answer, self._config.timeout, page, self._settings)
+        except RuntimeError:
+            return "lost", "the workers died"
+        answer = asyncio.wrap_future(future)
+        if await self._wait(answer, QUEUED * self._config.timeout + PATIENCE):
+            return self._meaning(answer)
+        # Somebody killed a worker that held the pool's lock: none of the others can go on.
+        await self._replace(pool)
+        return "lost", "the workers stopped answering"
+
+    async def _ask_thread(self, page: job.Asked) -> tuple[str, Any]:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "scraper-parse")
+        answer = asyncio.get_running_loop().run_in_executor(self._thread, job.answer, page, self._settings)
+        if await self._wait(answer, self._config.timeout):
+            return self._meaning(answer)
+        self._thread.shutdown(wait=False)
+        self._thread = None
+        return "failed", self._late()
+
+    async def _wait(self, answer: asyncio.Future[Any], limit: float) -> bool:
+        """Is there an answer within `limit` seconds? If nobody waits for it any more, its worker is stopped."""
+        self._answers.add(answer)
+        try:
+            await asyncio.wait({answer}, timeout=limit)
+            return answer.done()
+        finally:
+            self._answers.discard(answer)
+            answer.cancel()
+
+    def _meaning(self, answer: asyncio.Future[Any]) -> tuple[str, Any]:
+        from pebble import ProcessExpired
+
+        if answer.cancelled():
+            return "lost", "the workers were stopped"
+        error = answer.exception()
+        if error is None:
+            kind, outcome = answer.result()
+            return kind, outcome
+        if isinstance(error, TimeoutError):
+            return "failed", self._late()
+        if not isinstance(error, ProcessExpired):  # BrokenProcessPool: all workers died, or none could say which
+            return "lost", f"{type(error).__name__}: {error}"
+        why = f"worker died (exit code {error.exitcode})"
+        if error.exitcode in process.STOPPED:
+            return "stopped", why
+        return ("lost", why) if error.exitcode in process.UNCLEAR else ("failed", f"crash: {why}")
+
+    def _late(self) -> str:
+        return f"timeout: over {self._config.timeout:g} s"
+
+    async def _living(self) -> ProcessPool:
+        if self._pool is None or not self._pool.active:
+            await self._replace(self._pool)
+        if self._pool is None:
+            raise ParseInterrupted("the parse workers were stopped")
+        return self._pool
+
+    async def _replace(self, pool: ProcessPool | None) -> None:
+        """Put a new pool in the place of a dead one, unless somebody has."""
+        async with self._starting:
+            if self._closing or self._pool is not pool:
+                return
+            self._deaths += 1
+            if self._deaths >= MOST_DEATHS:
+                raise ScraperError("the parse workers die before they have parsed a page; see what they say on stderr")
+            log.warning("the parse workers died; starting others")
+            self._drop_answers()
+            if pool is not None:
+                await _end(pool)
+            await self._start()
+
+    async def _start(self) -> None:
+        """Start the pool and wait until a worker answers.
+
+        A worker that dies at once is told here, when the reason is on stderr, and not page by page.
+        """
+        pool = await asyncio.to_thread(process.start_pool, self._count, self._config.memory)
+        try:
+            await asyncio.wrap_future(pool.submit(process.ready, PATIENCE))
+        except (OSError, RuntimeError) as error:
+            await _end(pool)
+            raise ScraperError(
+                "the parse workers cannot start; see what they say on stderr (a script that crawls needs"
+                f' `if __name__ == "__main__":`): {error}'
+            ) from error
+        except BaseException:
+            await _end(pool)
+            raise
+        if self._closing:
+            await _end(pool)
+        else:
+            self._pool = pool
+
+    def _drop_answers(self) -> None:
+        for answer in tuple(self._answers):
+            answer.cancel()
+
+
+async def _end(pool: ProcessPool) -> None:
+    """Kill the workers and wait until they are gone."""
+    pool.stop()  # type: ignore[no-untyped-call]
+    joined = asyncio.create_task(asyncio.to_thread(pool.join))
+    await asyncio.wait({joined}, timeout=JOIN)

@@ -1,0 +1,73 @@
+"""When may a host be asked again? One clock per host; no I/O, no sleeping.
+
+A host's next moment is the later of two: its last request plus the delay (ours, or the Crawl-delay of robots.txt if
+longer), and the end of a Retry-After. Moments are UTC seconds and come in as `now`.
+"""
+
+from __future__ import annotations
+
+
+class HostClock:
+    """When may this host be asked again?
+
+    `delay` is seconds from start to start; `per_host` how many requests may run at once, one if there is a Crawl-delay.
+    `next_at` and `crawl_delay` are what a resume remembers. A Crawl-delay is taken as it is: bound it before.
+    """
+
+    __slots__ = ("_delay", "_per_host", "_started_at", "crawl_delay", "next_at", "running")
+
+    def __init__(self, delay: float, per_host: int, *, crawl_delay: float | None = None, next_at: float = 0.0) -> None:
+        self._delay = delay
+        self._per_host = per_host
+        self._started_at: float | None = None
+        self.crawl_delay = crawl_delay
+        self.next_at = next_at
+        self.running = 0
+
+    def __repr__(self) -> str:
+        return f"<HostClock {self.running}/{self.per_host} running, every {self.delay:g} s, next at {self.next_at:g}>"
+
+    @property
+    def delay(self) -> float:
+        """Seconds from one start to the next: the longer of ours and the host's."""
+        return max(self._delay, self.crawl_delay or 0.0)
+
+    @property
+    def per_host(self) -> int:
+        """How many requests may run at once."""
+        return 1 if self.crawl_delay else self._per_host
+
+    @property
+    def has_room(self) -> bool:
+        """Is one of the host's places free?"""
+        return self.running < self.per_host
+
+    def set_crawl_delay(self, seconds: float | None) -> None:
+        """Take over what robots.txt demands; it counts from the last start, which was the one of robots.txt itself."""
+        self.crawl_delay = seconds
+        if self._started_at is not None:
+            self.park(self._started_at + self.delay)
+
+    def is_due(self, now: float) -> bool:
+        """May a request start?"""
+        return self.has_room and now >= self.next_at
+
+    def start(self, now: float) -> None:
+        """A request starts: it takes a place, and the next one keeps its distance."""
+        self.running += 1
+        self.again(now)
+
+    def again(self, now: float) -> None:
+        """A further attempt starts in a place already taken."""
+        self._started_at = now
+        self.next_at = max(now, self.next_at) + self.delay
+
+    def end(self) -> None:
+        """A request has ended, whatever became of it; raises RuntimeError if none was running."""
+        if not self.running:
+            raise RuntimeError("a request ended that never started")
+        self.running -= 1
+
+    def park(self, until: float) -> None:
+        """Leave the host alone until then, or longer if that was known already."""
+        self.next_at = max(self.next_at, until)

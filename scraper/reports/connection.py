@@ -1,0 +1,118 @@
+"""Open a store for reading: beside a running crawl or on a read-only disk, and nothing that is not a store.
+
+The file is never opened but by SQLite: closing any other handle on it would drop the locks this process may hold
+(https://sqlite.org/howtocorrupt.html, section 2.2), so what can be known before comes from `stat`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scraper.errors import NotAStore, SchemaTooNew, StoreBusy, StoreError
+
+APPLICATION_ID = 0x53435250  # "SCRP" in the database's header
+LONGEST_WAIT = 5.0  # seconds for another process's lock
+ANOTHER = "name another file with --db"
+
+
+@contextmanager
+def open_reader(path: str | Path, *, newest: int) -> Iterator[sqlite3.Connection]:
+    """Open the store read-only; `newest` is the newest schema version this program knows.
+
+    Raises StoreError with the way out: NotAStore, SchemaTooNew, StoreBusy. What SQLite raises inside the `with` is
+    translated too. The connection may be used in any thread, by one at a time.
+    """
+    path = Path(path)
+    _check_file(path)
+    with _translated(path):
+        connection = _connect(path)
+        try:
+            _check_store(connection, path, newest)
+            yield connection
+        finally:
+            connection.close()
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise StoreError(f"no store at {path}: run `scraper crawl`, or name it with --db") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreError(f"{path} cannot be opened ({why}): {ANOTHER}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise NotAStore(f"{path} is a directory: {ANOTHER}")
+    if not stat.S_ISREG(status.st_mode):
+        raise NotAStore(f"{path} is no regular file: {ANOTHER}")
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"{path} may not be read by this user: change its permissions, or {ANOTHER}")
+    if status.st_size == 0:
+        raise NotAStore(f"{path} is empty: run `scraper crawl`, or {ANOTHER}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return _open(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise
+        # The index of a write-ahead log cannot be made in a read-only directory. Without a log none is needed.
+        wal = path.with_name(path.name + "-wal")
+        if wal.exists() and wal.stat().st_size:
+            raise StoreError(
+                f"{path} was not closed cleanly, and its directory is read-only: copy it and {wal.name} to another one"
+            ) from error
+        return _open(path, "mode=ro&immutable=1")
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{how}"  # as_uri quotes what means something in a URI: ? # % and blanks
+    connection = sqlite3.connect(uri, uri=True, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        connection.text_factory = _text
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # only now the file is really opened
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _text(value: bytes) -> str:
+    # A store from elsewhere, or a CAST in a query, may hold bytes that are not UTF-8.
+    return value.decode("utf-8", "replace")
+
+
+def _check_store(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if not tables:
+        raise NotAStore(f"{path} is an empty database: run `scraper crawl`, or {ANOTHER}")
+    if application != APPLICATION_ID or "migration" not in tables:
+        raise NotAStore(f"{path} is a database of another program: {ANOTHER}")
+    (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
+    if version > newest:
+        raise SchemaTooNew(
+            f"{path} was written by a newer scraper (schema {version}, this one knows {newest}): upgrade scraper, "
+            f"or {ANOTHER}"
+        )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise NotAStore(f"{path} is not a database: {ANOTHER}") from error
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise StoreBusy(f"{path} is held by another process: try again in a moment") from error
+        if code == sqlite3.SQLITE_CORRUPT:
+            raise StoreError(f"{path} is damaged ({error}): restore it from a copy, or crawl again") from error
+        raise StoreError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,130 @@
+"""Write what a crawl brought, row by row: JSON lines that are exact, CSV that is safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+
+from scraper.printable import printable
+from scraper.reports.result import Result
+
+What = Literal["records", "pages", "links", "urls"]
+
+# The columns are those of the public views. Not the views themselves are read: each of these streams in the order of a
+# key, so that the first row comes at once and nothing is sorted. CROSS JOIN keeps SQLite to the order of the tables.
+_SQL: dict[What, str] = {
+    "records": """
+        SELECT page.crawl_id, url.url, record.rule, record.position, record.data
+        FROM page CROSS JOIN record ON record.url_id = page.url_id CROSS JOIN url ON url.id = page.url_id
+        WHERE page.crawl_id = ? ORDER BY page.url_id, record.rule, record.position""",
+    "pages": """
+        SELECT page.crawl_id, url.url, page.status, page.content_type, page.charset, page.title, page.description,
+               page.lang, page.text, page.bytes, page.content_hash, page.etag, page.last_modified, page.elapsed_ms,
+               url.depth, strftime('%Y-%m-%dT%H:%M:%fZ', page.fetched_at, 'unixepoch') AS fetched_at
+        FROM page CROSS JOIN url ON url.id = page.url_id
+        WHERE page.crawl_id = ? ORDER BY page.url_id""",
+    "links": """
+        SELECT page.crawl_id, url.url AS source, link.target, link.text, link.rel
+        FROM page CROSS JOIN link ON link.source_id = page.url_id CROSS JOIN url ON url.id = page.url_id
+        WHERE page.crawl_id = ? ORDER BY page.url_id, link.position""",
+    "urls": """
+        SELECT host.crawl_id, url.url, host.host, url.kind, url.depth, url.state, url.reason, url.detail, url.attempts,
+               CASE WHEN url.due_at > 0 THEN strftime('%Y-%m-%dT%H:%M:%fZ', url.due_at, 'unixepoch') END AS due_at,
+               source.url AS found_on, url.redirect_to,
+               strftime('%Y-%m-%dT%H:%M:%fZ', url.discovered_at, 'unixepoch') AS discovered_at
+        FROM url CROSS JOIN host ON host.id = url.host_id LEFT JOIN url AS source ON source.id = url.found_on
+        WHERE host.crawl_id = ? ORDER BY url.id""",
+}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# In UTF-8: DEL, C1, the marks of bidirectional text, line and paragraph separators. In JSON they stand in strings only.
+_UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+
+
+def rows(connection: sqlite3.Connection, what: What, crawl_id: int) -> Result:
+    """Return all records, pages, links or URLs of a crawl in the order they were found, all of one moment."""
+    cursor = connection.execute(_SQL[what], (crawl_id,))
+    json = frozenset({"data"}) if what == "records" else frozenset[str]()
+    return Result(tuple(column[0] for column in cursor.description), _closing(cursor), json)
+
+
+def write_jsonl(result: Result, out: BinaryIO) -> int:
+    """Write one JSON object a line and return how many.
+
+    Exact on the way back, and harmless on a terminal: whatever is not printable is escaped. A blob is base64.
+    """
+    encoder = msgspec.json.Encoder()
+    names = _distinct(result.columns)
+    embedded = [number for number, name in enumerate(result.columns) if name in result.json]
+    count = 0
+    for row in result.rows:
+        values = list(row)
+        for number in embedded:
+            values[number] = _embedded(values[number])
+        line = encoder.encode(dict(zip(names, values, strict=True)))
+        out.write(_UNSAFE.sub(_escaped, line) + b"\n")
+        count += 1
+    return count
+
+
+def write_csv(result: Result, out: BinaryIO, *, raw: bool = False, terminal: bool = False) -> int:
+    """Write CSV in UTF-8 under a line of names and return how many rows.
+
+    A text that a spreadsheet would take for a formula gets a leading `'`, unless `raw`; numbers are left alone. For a
+    `terminal`, control characters are shown instead of sent.
+    """
+    writer = csv.writer(codecs.getwriter("utf-8")(out), lineterminator="\n")
+
+    def cell(value: object) -> object:
+        if isinstance(value, bytes):
+            return value.hex()
+        if not isinstance(value, str):
+            return value
+        if not raw and value.startswith(_FORMULA):
+            value = f"'{value}"
+        return printable(value, one_line=False) if terminal else value
+
+    writer.writerow([cell(name) for name in result.columns])
+    count = 0
+    for row in result.rows:
+        writer.writerow([cell(value) for value in row])
+        count += 1
+    return count
+
+
+def _closing(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+    # A statement that is not ended holds a read transaction, under which the write-ahead log cannot be cut.
+    try:
+        yield from cursor
+    finally:
+        cursor.close()
+
+
+def _embedded(text: object) -> object:
+    if not isinstance(text, str):
+        return text
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return text  # not JSON after all: as the text it is
+    return msgspec.Raw(text.replace("\n", " ").replace("\r", " ").encode())  # outside of strings, where it is a blank
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(match[0].decode())
+
+
+def _distinct(names: tuple[str, ...]) -> list[str]:
+    # `SELECT a.url, b.url` has two columns of one name; an object would lose the first.
+    found: list[str] = []
+    for name in names:
+        free, number = name, 2
+        while free in found:
+            free, number = f"{name}_{number}", number + 1
+        found.append(free)
+    return found

@@ -1,0 +1,156 @@
+"""Where crawls stand: which there are, what became of their URLs, how their hosts do; from counters where there are."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from scraper.errors import CrawlNotFound
+from scraper.model import Crawl, CrawlState, Reason, Tally, UrlState
+
+_CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, epoch"
+_STATES = tuple(state.value for state in UrlState)
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """How a host does; `next_at` is UTC seconds, 0 for at once."""
+
+    host: str
+    queued: int
+    fetched: int
+    failed: int
+    next_at: float
+    breaker: str
+    robots_status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many URLs ended in a state for a reason."""
+
+    state: UrlState
+    reason: Reason | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a crawl stands. `running`: a process says so, and has lately; `hosts` are those with most to do."""
+
+    crawl: Crawl
+    tally: Tally
+    hosts: tuple[HostStatus, ...]
+    host_count: int
+    running: bool
+
+
+def crawls(connection: sqlite3.Connection) -> list[Crawl]:
+    """All crawls, the newest first."""
+    return [_crawl(row) for row in connection.execute(f"SELECT {_CRAWL} FROM crawl ORDER BY id DESC")]  # noqa: S608 - ours
+
+
+def find_crawl(connection: sqlite3.Connection, crawl: str | int | None = None) -> Crawl:
+    """Return the newest crawl of that name or number; None means the newest of all.
+
+    Raises CrawlNotFound, which names those there are.
+    """
+    wanted = None if crawl is None else str(crawl)
+    number = int(wanted) if wanted and wanted.isascii() and wanted.isdecimal() and len(wanted) < 18 else None
+    row = connection.execute(
+        f"SELECT {_CRAWL} FROM crawl WHERE ?1 IS NULL OR name = ?1 OR id = ?2 ORDER BY id DESC LIMIT 1",  # noqa: S608 - ours
+        (wanted, number),
+    ).fetchone()
+    if row is None:
+        raise CrawlNotFound(_not_found(connection, wanted))
+    return _crawl(row)
+
+
+def status(connection: sqlite3.Connection, crawl_id: int, *, now: float, hosts: int = 10) -> Status:
+    """Return where a crawl stands, with up to `hosts` hosts: most queued first, then most failed."""
+    with _one_moment(connection):
+        row = connection.execute(
+            f"SELECT owner IS NOT NULL AND lease_until > ?, {_CRAWL} FROM crawl WHERE id = ?",  # noqa: S608 - ours
+            (now, crawl_id),
+        ).fetchone()
+        if row is None:
+            raise CrawlNotFound(_not_found(connection, str(crawl_id)))
+        tally = _tally(connection, crawl_id)
+        (host_count,) = connection.execute("SELECT count(*) FROM host WHERE crawl_id = ?", (crawl_id,)).fetchone()
+        busiest = connection.execute(
+            "SELECT host, queued, fetched, failed, next_at, breaker, robots_status FROM host WHERE crawl_id = ?"
+            " ORDER BY queued DESC, failed DESC, id LIMIT ?",
+            (crawl_id, hosts),
+        ).fetchall()
+    return Status(_crawl(row[1:]), tally, tuple(HostStatus(*host) for host in busiest), host_count, bool(row[0]))
+
+
+def reasons(connection: sqlite3.Connection, crawl_id: int) -> list[ReasonCount]:
+    """Return how URLs ended, most frequent first. Reads every URL of the crawl."""
+    counted = connection.execute(
+        "SELECT state, reason, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?)"
+        " GROUP BY state, reason ORDER BY count(*) DESC, state, reason",
+        (crawl_id,),
+    )
+    return [ReasonCount(UrlState(state), Reason(why) if why else None, count) for state, why, count in counted]
+
+
+def audit(connection: sqlite3.Connection, crawl_id: int) -> Tally:
+    """Count the states and records of a crawl from the rows themselves; reads every one of them.
+
+    `discovered` and `beyond_depth` are what was counted on the way, so that `holds` compares two things.
+    """
+    with _one_moment(connection):
+        kept = _tally(connection, crawl_id)
+        states = dict(
+            connection.execute(
+                "SELECT state, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?)"
+                " GROUP BY state",
+                (crawl_id,),
+            ).fetchall()
+        )
+        (records,) = connection.execute(
+            "SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = ?)", (crawl_id,)
+        ).fetchone()
+    counts = {state: int(states.get(state, 0)) for state in _STATES}
+    return Tally(kept.discovered, **counts, records=records, beyond_depth=kept.beyond_depth)
+
+
+def _tally(connection: sqlite3.Connection, crawl_id: int) -> Tally:
+    sums = ", ".join(f"coalesce(sum({state}), 0)" for state in _STATES)
+    counts = connection.execute(f"SELECT {sums} FROM host WHERE crawl_id = ?", (crawl_id,)).fetchone()  # noqa: S608 - ours
+    kept = connection.execute(
+        "SELECT discovered, records, beyond_depth FROM crawl WHERE id = ?", (crawl_id,)
+    ).fetchone()
+    if kept is None:
+        raise CrawlNotFound(_not_found(connection, str(crawl_id)))
+    discovered, records, beyond = kept
+    return Tally(discovered, **dict(zip(_STATES, counts, strict=True)), records=records, beyond_depth=beyond)
+
+
+def _crawl(row: tuple[object, ...]) -> Crawl:
+    number, name, state, seeds, *rest = row
+    return Crawl(number, name, CrawlState(state), tuple(json.loads(seeds)), *rest)  # type: ignore[arg-type]  # STRICT columns
+
+
+def _not_found(connection: sqlite3.Connection, wanted: str | None) -> str:
+    rows = connection.execute("SELECT name FROM crawl GROUP BY name ORDER BY max(id) DESC LIMIT 1000")
+    names = [name for (name,) in rows]
+    if not names:
+        return "the store holds no crawl yet: start one with `scraper crawl`"
+    near = difflib.get_close_matches(wanted or "", names, n=3, cutoff=0.4) or names[:3]
+    return f"no crawl {wanted!r}: the store has {', '.join(near)} (`scraper crawls` lists all)"
+
+
+@contextmanager
+def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    # One read transaction, or a commit between two statements would make their sums disagree.
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")

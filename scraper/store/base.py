@@ -1,0 +1,83 @@
+"""What a store must do: a short list of operations, with one implementation per database and one suite of tests for all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Link, Tally, Visit
+
+LEASE = 15.0  # seconds a run of a crawl is believed to live without a sign of life
+HEARTBEAT = 4.0  # seconds between signs of life
+
+
+@dataclass(frozen=True, slots=True)
+class NewCrawl:
+    """What a crawl is begun with; `seeds` are the first hundred, `digest` stands for all `seed_count` of them."""
+
+    name: str
+    config: str
+    seeds: tuple[str, ...]
+    seed_count: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a host's queue gave: URLs to ask now, whether there are more, and when the next deferred one is due."""
+
+    urls: tuple[CrawlUrl, ...]
+    more: bool
+    next_due_at: float | None
+
+
+class Store(Protocol):
+    """Where crawls live. Moments are UTC seconds and come in as `now`.
+
+    A claim is held in the memory of the one process that holds the crawl's lease: a process that dies has returned its
+    claims by dying, and a resume costs nothing. What is claimed, and not yet completed, the caller names as `held`.
+    """
+
+    async def begin_crawl(
+        self, new: NewCrawl, seeds: AsyncIterator[Sequence[Link]], roots: AsyncIterator[str] | None, *, now: float
+    ) -> Crawl:
+        """Create a crawl with all its seeds, or nothing at all, and take its lease."""
+
+    async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
+        """Take the lease of an unfinished crawl, to go on with it. Raises StoreBusy while another process has it."""
+
+    async def find_crawl(self, crawl: str | None, *, unfinished: bool = False) -> Crawl:
+        """Return the newest crawl of that name or number; None means the newest of all. Raises CrawlNotFound."""
+
+    async def roots(self, crawl: Crawl) -> list[str]:
+        """Return the crawl's scope roots."""
+
+    async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
+        """Return up to `limit` hosts with queued URLs that may be asked now, longest waiting first, but those `apart`."""
+
+    async def next_due_at(self, crawl: Crawl, *, now: float, apart: Collection[int]) -> float | None:
+        """Return when the next host with queued URLs, not `apart`, may be asked; None if there is no such host."""
+
+    async def claim(
+        self, wanted: Mapping[int, int], held: Mapping[int, Collection[int]], *, now: float
+    ) -> dict[int, Claimed]:
+        """Return up to `wanted[host_id]` due URLs of each host that are not held: deferred ones first, then by rank."""
+
+    async def complete(self, crawl: Crawl, visits: Sequence[Visit], hosts: Sequence[HostState], *, now: float) -> Tally:
+        """Commit visits whole: pages, records, links, URL states, hosts' clocks. Return what was added to the tally.
+
+        It runs to its end even if the caller is cancelled. Raises LeaseLost if another process took the crawl over.
+        """
+
+    async def renew(self, crawl: Crawl, *, now: float) -> None:
+        """Give a sign of life. Raises LeaseLost."""
+
+    async def tally(self, crawl: Crawl) -> Tally:
+        """Return the accounting as kept in counters; costs the same for any number of URLs."""
+
+    async def audit(self, crawl: Crawl) -> Tally:
+        """Return the accounting as counted from the rows themselves; reads every one of them."""
+
+    async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
+        """Write how the crawl stands and give the lease back."""

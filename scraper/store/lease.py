@@ -1,0 +1,65 @@
+"""Who runs a crawl, and does he still live? One process a crawl; a dead one is known at once on the same machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """A process: `place` names the machine (since its boot) and the space of process ids, `started` tells reuse of one."""
+
+    pid: int
+    place: str
+    started: str
+
+
+def myself() -> Owner:
+    """This process."""
+    return Owner(os.getpid(), _place(), _started(os.getpid()) or "")
+
+
+def is_alive(owner: Owner) -> bool | None:
+    """Does the owner's process live? None if that cannot be known from here (another machine or container)."""
+    if owner.place != _place():
+        return None
+    started = _started(owner.pid)
+    if started is None:
+        return None if not Path("/proc/self/stat").exists() else False
+    return started == owner.started
+
+
+def to_json(owner: Owner) -> str:
+    """Encode for the store."""
+    return msgspec.json.encode(owner).decode()
+
+
+def from_json(text: Any) -> Owner | None:
+    """Decode what a store holds; None for nothing or for something else."""
+    try:
+        return msgspec.json.decode(text, type=Owner)
+    except (msgspec.DecodeError, TypeError):
+        return None
+
+
+def _place() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _started(pid: int) -> str | None:
+    """When the process was started, in the kernel's ticks; None if there is none, or only its corpse."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    # The second field, the name, may hold blanks and brackets: count from its last bracket.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else fields[19]

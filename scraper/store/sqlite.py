@@ -1,0 +1,277 @@
+"""The store on SQLite: one writer, never cancelled; readers on a connection of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from scraper.config import StoreConfig
+from scraper.errors import CrawlNotFound, LeaseLost, NotAStore, StoreBusy, StoreError
+from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
+from scraper.store import lease, sqlite_read, sqlite_write
+from scraper.store.base import LEASE, Claimed, NewCrawl
+from scraper.store.finish import finish
+from scraper.store.migrate import migrate
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOCK_PATIENCE = 10.0  # seconds between two words about a database that another process keeps locked
+
+
+@asynccontextmanager
+async def open_sqlite(path: str | Path, config: StoreConfig = StoreConfig()) -> AsyncIterator[SqliteStore]:  # noqa: B008 - frozen
+    """Open the store at `path`, making or migrating it first. Raises StoreError with what to do about it."""
+    place = str(path)
+    await asyncio.to_thread(_prepare, place)
+    with _translated(place):
+        writer = await _connect(place, config)
+        try:
+            reader = await _connect(place, config)
+        except BaseException:
+            await writer.close()
+            raise
+    try:
+        yield SqliteStore(place, writer, reader, config)
+    finally:
+        await finish(asyncio.create_task(_close(writer, reader), name="close store"))
+
+
+class SqliteStore:
+    """A `Store` in one SQLite file; made by `open_sqlite`."""
+
+    def __init__(self, path: str, writer: aiosqlite.Connection, reader: aiosqlite.Connection, config: StoreConfig) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._config = config
+        self._one_at_a_time = asyncio.Lock()
+        self._host_ids = sqlite_write.HostIds()
+
+    def __repr__(self) -> str:
+        return f"SqliteStore({self.path!r})"
+
+    async def begin_crawl(
+        self, new: NewCrawl, seeds: AsyncIterator[Sequence[Link]], roots: AsyncIterator[str] | None, *, now: float
+    ) -> Crawl:
+        """See `Store.begin_crawl`."""
+        owner = lease.to_json(lease.myself())
+
+        async def work(db: aiosqlite.Connection) -> int:
+            crawl_id = await sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
+            async for batch in seeds:
+                await sqlite_write.add_seeds(db, crawl_id, batch, self._host_ids, now=now)
+            if roots is not None:
+                async for root in roots:
+                    await sqlite_write.add_roots(db, crawl_id, [root])
+            return crawl_id
+
+        return await self.find_crawl(str(await self._write(work)))
+
+    async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
+        """See `Store.take_crawl`."""
+        owner = lease.to_json(lease.myself())
+
+        async def work(db: aiosqlite.Connection) -> None:
+            ((holder, until),) = await db.execute_fetchall("SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,))
+            _refuse_if_held(self.path, crawl, lease.from_json(holder), until, now)
+            await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE)
+
+        await self._write(work)
+        return await self.find_crawl(str(crawl.id))
+
+    async def find_crawl(self, crawl: str | None, *, unfinished: bool = False) -> Crawl:
+        """See `Store.find_crawl`."""
+        found = await sqlite_read.find_crawl(self._reader, crawl, unfinished=unfinished)
+        if found is None:
+            raise CrawlNotFound(await sqlite_read.not_found(self._reader, self.path, crawl, unfinished=unfinished))
+        return found
+
+    async def roots(self, crawl: Crawl) -> list[str]:
+        """See `Store.roots`."""
+        rows = await self._read("SELECT root FROM root WHERE crawl_id = ?", (crawl.id,))
+        return [root for (root,) in rows]
+
+    async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
+        """See `Store.due_hosts`."""
+        with _translated(self.path):
+            return await sqlite_read.due_hosts(self._reader, crawl.id, now=now, limit=limit, apart=apart)
+
+    async def next_due_at(self, crawl: Crawl, *, now: float, apart: Collection[int]) -> float | None:
+        """See `Store.next_due_at`."""
+        rows = await self._read(
+            "SELECT id, next_at FROM host WHERE crawl_id = ? AND queued > 0 AND next_at > ? ORDER BY next_at LIMIT ?",
+            (crawl.id, now, len(apart) + 1),
+        )
+        return next((next_at for host_id, next_at in rows if host_id not in apart), None)
+
+    async def claim(
+        self, wanted: Mapping[int, int], held: Mapping[int, Collection[int]], *, now: float
+    ) -> dict[int, Claimed]:
+        """See `Store.claim`."""
+        with _translated(self.path):
+            return await sqlite_read.claim(self._reader, wanted, held, now=now)
+
+    async def complete(self, crawl: Crawl, visits: Sequence[Visit], hosts: Sequence[HostState], *, now: float) -> Tally:
+        """See `Store.complete`."""
+
+        async def work(db: aiosqlite.Connection) -> Tally:
+            await _keep_lease(db, self.path, crawl, now)
+            return await sqlite_write.complete(db, crawl.id, visits, hosts, self._host_ids, self._config, now=now)
+
+        return await self._write(work)
+
+    async def renew(self, crawl: Crawl, *, now: float) -> None:
+        """See `Store.renew`."""
+        await self._write(lambda db: _keep_lease(db, self.path, crawl, now))
+
+    async def tally(self, crawl: Crawl) -> Tally:
+        """See `Store.tally`."""
+        return await sqlite_read.tally(self._reader, crawl.id)
+
+    async def audit(self, crawl: Crawl) -> Tally:
+        """See `Store.audit`."""
+        return await sqlite_read.audit(self._reader, crawl.id)
+
+    async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
+        """See `Store.end_crawl`."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await _keep_lease(db, self.path, crawl, now)
+            finished_at = now if state in {CrawlState.FINISHED, CrawlState.LIMITED} else None
+            await db.execute_fetchall(
+                "UPDATE crawl SET state = ?, finished_at = ?, owner = NULL, lease_until = 0 WHERE id = ?",
+                (state, finished_at, crawl.id),
+            )
+
+        await self._write(work)
+
+    async def _read(self, sql: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        with _translated(self.path):
+            return list(await self._reader.execute_fetchall(sql, parameters))
+
+    async def _write(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """Run one transaction to its end, also if the caller is cancelled meanwhile."""
+        return await finish(asyncio.create_task(self._transaction(work), name="transaction"))
+
+    async def _transaction(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        async with self._one_at_a_time:
+            with _translated(self.path):
+                await self._begin()
+                try:
+                    result = await work(self._writer)
+                    await self._writer.execute_fetchall("COMMIT")
+                except BaseException:
+                    self._host_ids.clear()  # it may name hosts that never came to be
+                    if self._writer.in_transaction:
+                        await self._writer.execute_fetchall("ROLLBACK")
+                    raise
+                return result
+
+    async def _begin(self) -> None:
+        started = time.monotonic()
+        while True:
+            try:
+                await self._writer.execute_fetchall("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                    raise
+                waited = time.monotonic() - started
+                log.warning("%s is locked by another process; waiting since %.0f s", self.path, waited)
+            else:
+                return
+
+
+def _prepare(path: str) -> None:
+    """Create the file for its owner's eyes only, switch it to WAL, migrate it."""
+    place = Path(path)
+    if place.is_dir():
+        raise NotAStore(f"{path} is a directory: name a file with --db, for example {place / 'scraper.db'}")
+    if not place.parent.is_dir():
+        raise NotAStore(f"{path} cannot be made: there is no directory {place.parent}")
+    with _translated(path):
+        _create(place)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=LOCK_PATIENCE)
+        try:
+            # What is not ours is refused before anything is written to it.
+            connection.execute("PRAGMA schema_version")
+            migrate(connection, path, time.time())
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+
+
+def _create(place: Path) -> None:
+    try:
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if not os.access(place, os.R_OK | os.W_OK):
+            raise StoreError(f"{place} is read-only: make it writable, or name another file with --db") from None
+    except OSError as error:
+        raise StoreError(f"{place} cannot be made: {error.strerror}") from error
+
+
+async def _connect(path: str, config: StoreConfig) -> aiosqlite.Connection:
+    db = await aiosqlite.connect(path, isolation_level=None, timeout=LOCK_PATIENCE, cached_statements=256)
+    try:
+        await db.executescript(
+            f"PRAGMA synchronous = {config.synchronous}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; "
+            "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST"
+        )
+    except BaseException:
+        await db.close()
+        raise
+    return db
+
+
+async def _close(*connections: aiosqlite.Connection) -> None:
+    for connection in connections:
+        await connection.close()
+
+
+async def _keep_lease(db: aiosqlite.Connection, path: str, crawl: Crawl, now: float) -> None:
+    held = await db.execute_fetchall(
+        "UPDATE crawl SET lease_until = ? WHERE id = ? AND epoch = ? RETURNING id", (now + LEASE, crawl.id, crawl.epoch)
+    )
+    if not held:
+        raise LeaseLost(f"crawl {crawl.name!r} in {path} was taken over by another process; nothing more is written here")
+
+
+def _refuse_if_held(path: str, crawl: Crawl, holder: lease.Owner | None, until: float, now: float) -> None:
+    if holder is None or until <= now or lease.is_alive(holder) is False:
+        return
+    raise StoreBusy(
+        f"crawl {crawl.name!r} in {path} is being run by process {holder.pid}: wait for it, stop it, "
+        "or start another crawl with --name"
+    )
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    """Turn the driver's errors into ours, in this one place."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise NotAStore(f"{path} is not a SQLite database: name another file with --db") from error
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise StoreBusy(f"{path} is locked by another process: try again when it has ended") from error
+        if code == sqlite3.SQLITE_READONLY:
+            raise StoreError(f"{path} is read-only: make it and its directory writable, or name another file with --db") from error
+        if code == sqlite3.SQLITE_FULL:
+            raise StoreError(f"{path}: the disk is full: make room and run `scraper resume`; nothing committed is lost") from error
+        if code == sqlite3.SQLITE_CORRUPT:
+            raise StoreError(f"{path} is damaged: {error}") from error
+        raise StoreError(f"{path}: {error}") from error
+
+

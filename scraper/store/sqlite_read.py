@@ -1,0 +1,140 @@
+"""What the SQLite store reads: claims, due hosts, crawls, the accounting. Every statement inside the line goes by index."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import aiosqlite
+
+from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Kind, Tally, UrlState
+from scraper.store.base import Claimed
+
+UNFINISHED = f"state <> '{CrawlState.FINISHED}'"
+HOSTS_IN_ONE_CLAIM = 100  # of at most 500 terms in a compound SELECT, two a host
+CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, epoch"
+STATES = tuple(state.value for state in UrlState)
+
+_DEFERRED = "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT ?)"
+_FRESH = "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at = 0 ORDER BY rank, url_id LIMIT ?)"
+
+
+async def find_crawl(db: aiosqlite.Connection, crawl: str | None, *, unfinished: bool) -> Crawl | None:
+    """Return the newest crawl of that name or number, or the newest of all."""
+    where, parameters = ["1"], list[Any]()
+    if crawl is not None:
+        where.append("(name = ? OR id = ?)")
+        parameters += [crawl, int(crawl) if crawl.isdecimal() and len(crawl) < 18 else -1]
+    if unfinished:
+        where.append(UNFINISHED)
+    sql = f"SELECT {CRAWL} FROM crawl WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT 1"
+    rows = list(await db.execute_fetchall(sql, parameters))
+    if not rows:
+        return None
+    number, name, state, seeds, *rest = rows[0]
+    return Crawl(number, name, CrawlState(state), tuple(json.loads(seeds)), *rest)
+
+
+async def not_found(db: aiosqlite.Connection, path: str, crawl: str | None, *, unfinished: bool) -> str:
+    """Say what there is instead of the crawl that was asked for, and what to do."""
+    which = f"WHERE {UNFINISHED}" if unfinished else ""
+    rows = await db.execute_fetchall(f"SELECT DISTINCT name FROM crawl {which} ORDER BY id DESC LIMIT 1000")
+    names = [name for (name,) in rows]
+    kind = "unfinished crawl" if unfinished else "crawl"
+    if not names:
+        return f"{path} holds no {kind}: start one with `scraper crawl`"
+    near = difflib.get_close_matches(crawl or "", names, n=3, cutoff=0.4) or names[:3]
+    return f"{path} holds no {kind} {crawl!r}; it has {', '.join(near)} (`scraper crawls` lists all)"
+
+
+async def due_hosts(
+    db: aiosqlite.Connection, crawl_id: int, *, now: float, limit: int, apart: Collection[int]
+) -> list[HostState]:
+    """Return hosts with queued URLs whose clock has run, the longest waiting first."""
+    rows = await db.execute_fetchall(
+        "SELECT host, id, next_at, crawl_delay, breaker, failures, openings, robots_status, robots_text, robots_expires_at,"
+        " queued FROM host WHERE crawl_id = ? AND queued > 0 AND next_at <= ? ORDER BY next_at, id LIMIT ?",
+        (crawl_id, now, limit + len(apart)),
+    )
+    return [HostState(*row) for row in rows if row[1] not in apart][:limit]
+
+
+async def claim(
+    db: aiosqlite.Connection, wanted: Mapping[int, int], held: Mapping[int, Collection[int]], *, now: float
+) -> dict[int, Claimed]:
+    """Return due URLs of each wanted host, without those held."""
+    claimed: dict[int, Claimed] = {}
+    hosts = list(wanted)
+    for start in range(0, len(hosts), HOSTS_IN_ONE_CLAIM):
+        some = {host: wanted[host] for host in hosts[start : start + HOSTS_IN_ONE_CLAIM]}
+        claimed |= await _claim(db, some, held, now)
+    return claimed
+
+
+async def _claim(
+    db: aiosqlite.Connection, wanted: Mapping[int, int], held: Mapping[int, Collection[int]], now: float
+) -> dict[int, Claimed]:
+    parts, parameters = [], list[Any]()
+    for host, count in wanted.items():
+        enough = count + len(held.get(host, ()))
+        parts += [_DEFERRED, _FRESH]
+        parameters += [host, now, enough, host, enough]
+    rows = await db.execute_fetchall(
+        "SELECT q.host_id, u.id, u.url, host.host, u.kind, u.depth, u.seed, u.via, u.attempts, u.tried_at, q.due_at, q.rank"
+        f" FROM ({' UNION ALL '.join(parts)}) AS q JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id",
+        parameters,
+    )
+    found: dict[int, list[CrawlUrl]] = {host: [] for host in wanted}
+    for host, number, url, name, kind, depth, seed, via, *rest in rows:
+        if number not in held.get(host, ()):
+            hops = tuple(json.loads(via)) if via else ()
+            found[host].append(CrawlUrl(number, url, name, Kind(kind), depth, bool(seed), hops, *rest, host_id=host))
+    due = await _next_due(db, [host for host, urls in found.items() if len(urls) < wanted[host]], now)
+    return {
+        host: Claimed(
+            # The two ranges come in any order: deferred URLs have waited, so they go first.
+            tuple(sorted(urls, key=lambda url: (url.due_at == 0, url.due_at, url.rank, url.id))[: wanted[host]]),
+            more=len(urls) >= wanted[host],
+            next_due_at=due.get(host),
+        )
+        for host, urls in found.items()
+    }
+
+
+async def _next_due(db: aiosqlite.Connection, hosts: Sequence[int], now: float) -> dict[int, float]:
+    if not hosts:
+        return {}
+    rows = await db.execute_fetchall(
+        "SELECT value, (SELECT due_at FROM queue WHERE host_id = value AND due_at > ? ORDER BY due_at LIMIT 1)"
+        " FROM json_each(?)",
+        (now, json.dumps(hosts)),
+    )
+    return {host: due for host, due in rows if due is not None}
+
+
+async def tally(db: aiosqlite.Connection, crawl_id: int) -> Tally:
+    """Return the accounting from its counters."""
+    sums = ", ".join(f"coalesce(sum({state}), 0)" for state in STATES)
+    ((*counts,),) = await db.execute_fetchall(f"SELECT {sums} FROM host WHERE crawl_id = ?", (crawl_id,))
+    ((discovered, records, beyond),) = await db.execute_fetchall(
+        "SELECT discovered, records, beyond_depth FROM crawl WHERE id = ?", (crawl_id,)
+    )
+    return Tally(discovered, *counts, records=records, beyond_depth=beyond)
+
+
+async def audit(db: aiosqlite.Connection, crawl_id: int) -> Tally:
+    """Return the accounting from the rows; only `discovered` and `beyond_depth` are what was counted on the way."""
+    kept = await tally(db, crawl_id)
+    states = dict(
+        await db.execute_fetchall(
+            "SELECT state, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?) GROUP BY state",
+            (crawl_id,),
+        )
+    )
+    ((records,),) = await db.execute_fetchall(
+        "SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = ?)", (crawl_id,)
+    )
+    counts = [states.get(state, 0) for state in STATES]
+    return Tally(kept.discovered, *counts, records=records, beyond_depth=kept.beyond_depth)

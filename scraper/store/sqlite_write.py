@@ -1,0 +1,270 @@
+"""What the SQLite store writes inside a transaction: few statements, many rows each, in the order of the indexes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import aiosqlite
+import msgspec
+
+from scraper.config import StoreConfig
+from scraper.model import CrawlState, HostState, Kind, Link, Tally, UrlState, Visit
+from scraper.store.base import NewCrawl
+
+HOSTS_REMEMBERED = 100_000  # names and numbers, about 20 MB
+REDIRECT_FIRST = -1  # rank: a redirect's target is next in its host's turn
+
+_INSERT_URL = (
+    "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (host_id, key) DO NOTHING"
+)
+# A link that one page marks nofollow and another does not is followed. The reason stays until the row is queued.
+_FOLLOW_AFTER_ALL = (
+    "UPDATE url SET state = 'queued', depth = ?, found_on = ?, detail = NULL"
+    " WHERE host_id = ? AND key = ? AND reason = 'nofollow'"
+)
+_QUEUE_NEW = (
+    "INSERT INTO queue SELECT host_id, 0, CASE WHEN via IS NULL THEN depth ELSE -1 END, id FROM url"
+    " WHERE id > ? AND state = 'queued'"
+)
+_QUEUE_FOLLOWED = (
+    "INSERT INTO queue SELECT host_id, 0, depth, id FROM url WHERE reason = 'nofollow' AND state = 'queued'"
+)
+
+
+class HostIds:
+    """Remembers the numbers of hosts, so that a page's links need no look-up."""
+
+    def __init__(self) -> None:
+        self._ids: dict[tuple[int, str], int] = {}
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._ids.clear()
+
+    async def resolve(self, db: aiosqlite.Connection, crawl_id: int, hosts: Iterable[str]) -> dict[str, int]:
+        """Return the number of each host, giving one to those that have none."""
+        wanted = set(hosts)
+        unknown = sorted(host for host in wanted if (crawl_id, host) not in self._ids)
+        if unknown:
+            if len(self._ids) > HOSTS_REMEMBERED:
+                self._ids.clear()
+                unknown = sorted(wanted)
+            await db.executemany(
+                "INSERT INTO host (crawl_id, host) VALUES (?, ?) ON CONFLICT (crawl_id, host) DO NOTHING",
+                [(crawl_id, host) for host in unknown],
+            )
+            rows = await db.execute_fetchall(
+                "SELECT host, id FROM host WHERE crawl_id = ? AND host IN (SELECT value FROM json_each(?))",
+                (crawl_id, json.dumps(unknown)),
+            )
+            self._ids.update({(crawl_id, host): number for host, number in rows})
+        return {host: self._ids[crawl_id, host] for host in wanted}
+
+
+async def insert_crawl(
+    db: aiosqlite.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float
+) -> int:
+    """Insert a running crawl and return its number."""
+    ((crawl_id,),) = await db.execute_fetchall(
+        "INSERT INTO crawl (name, state, seeds, seed_count, digest, config, started_at, epoch, owner, lease_until)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING id",
+        (new.name, CrawlState.RUNNING, json.dumps(new.seeds), new.seed_count, new.digest, new.config, now, owner, lease_until),
+    )
+    return int(crawl_id)
+
+
+async def take(db: aiosqlite.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float) -> None:
+    """Make this process the one that runs the crawl."""
+    await db.execute_fetchall(
+        "UPDATE crawl SET state = ?, config = ?, owner = ?, lease_until = ?, epoch = epoch + 1, finished_at = NULL WHERE id = ?",
+        (CrawlState.RUNNING, config, owner, lease_until, crawl_id),
+    )
+
+
+async def add_seeds(
+    db: aiosqlite.Connection, crawl_id: int, seeds: Sequence[Link], host_ids: HostIds, *, now: float
+) -> None:
+    """Queue seeds; what is there already stays as it is."""
+    ids = await host_ids.resolve(db, crawl_id, (link.host for link in seeds))
+    rows = [_url_row(ids[link.host], link, link.url, depth=0, seed=True, found_on=None, via=(), now=now) for link in seeds]
+    await _insert_urls(db, crawl_id, rows)
+
+
+async def add_roots(db: aiosqlite.Connection, crawl_id: int, roots: Iterable[str]) -> None:
+    """Widen the scope."""
+    await db.executemany("INSERT OR IGNORE INTO root VALUES (?, ?)", [(crawl_id, root) for root in roots])
+
+
+async def complete(
+    db: aiosqlite.Connection,
+    crawl_id: int,
+    visits: Sequence[Visit],
+    hosts: Sequence[HostState],
+    host_ids: HostIds,
+    config: StoreConfig,
+    *,
+    now: float,
+) -> Tally:
+    """Write visits whole and return what they add to the tally."""
+    await _end_urls(db, visits)
+    await _store_pages(db, crawl_id, visits, config)
+    await add_roots(db, crawl_id, {visit.root for visit in visits if visit.root is not None})
+    found = await _add_found(db, crawl_id, visits, host_ids, now)
+    await _remember_hosts(db, hosts)
+    records, beyond = sum(len(visit.records) for visit in visits), sum(visit.beyond_depth for visit in visits)
+    await db.execute_fetchall(
+        "UPDATE crawl SET records = records + ?, beyond_depth = beyond_depth + ? WHERE id = ?", (records, beyond, crawl_id)
+    )
+    ended = Counter(visit.state for visit in visits if visit.state is not UrlState.QUEUED)
+    ended[UrlState.QUEUED] = -ended.total()
+    added = {state.value: ended[state] + found[state] for state in UrlState}
+    return Tally(found.total(), **added, records=records, beyond_depth=beyond)
+
+
+async def _end_urls(db: aiosqlite.Connection, visits: Sequence[Visit]) -> None:
+    await db.executemany(
+        "UPDATE url SET state = ?, reason = ?, detail = ?, attempts = ?, due_at = ?, tried_at = ?, redirect_to = ? WHERE id = ?",
+        [
+            (v.state, v.reason, v.detail, v.attempts, v.due_at, v.tried_at, v.redirect_to, v.url.id)
+            for v in sorted(visits, key=lambda visit: visit.url.id)
+        ],
+    )
+    await db.executemany(
+        "DELETE FROM queue WHERE host_id = ? AND due_at = ? AND rank = ? AND url_id = ?",
+        [(v.url.host_id, v.url.due_at, v.url.rank, v.url.id) for v in visits],
+    )
+    await db.executemany(
+        "INSERT INTO queue VALUES (?, ?, ?, ?)",
+        [(v.url.host_id, v.due_at, v.url.rank, v.url.id) for v in visits if v.state is UrlState.QUEUED],
+    )
+    changes: dict[int, Counter[str]] = defaultdict(Counter)
+    for visit in visits:
+        if visit.state is not UrlState.QUEUED:
+            changes[visit.url.host_id][visit.state] += 1
+            changes[visit.url.host_id][UrlState.QUEUED] -= 1
+    await _count(db, changes)
+
+
+async def _store_pages(db: aiosqlite.Connection, crawl_id: int, visits: Sequence[Visit], config: StoreConfig) -> None:
+    pages = [(v, v.page, v.response) for v in visits if v.page is not None and v.response is not None]
+    await db.executemany(
+        "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                v.url.id, crawl_id, r.status, r.content_type or None, p.charset, p.title, p.description, p.lang, p.text,
+                p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3), r.fetched_at,
+            )
+            for v, p, r in pages
+        ],
+    )  # fmt: skip
+    await db.executemany(
+        "INSERT OR REPLACE INTO body VALUES (?, ?)", [(v.url.id, p.body) for v, p, _ in pages if p.body is not None]
+    )
+    await db.executemany(
+        "INSERT INTO record VALUES (?, ?, ?, ?)",
+        [
+            (v.url.id, record.rule, record.position, msgspec.json.encode(record.data).decode())
+            for v, p, _ in pages
+            for record in p.records
+        ],
+    )
+    if config.links:
+        await db.executemany(
+            "INSERT INTO link VALUES (?, ?, ?, ?, ?)",
+            [(v.url.id, n, link.url, link.text, link.rel) for v, p, _ in pages for n, link in enumerate(p.links)],
+        )
+
+
+async def _add_found(
+    db: aiosqlite.Connection, crawl_id: int, visits: Sequence[Visit], host_ids: HostIds, now: float
+) -> Counter[str]:
+    ids = await host_ids.resolve(db, crawl_id, {link.host for visit in visits for link in visit.found})
+    rows = [row for visit in visits for row in _found_rows(visit, ids, now)]
+    return await _insert_urls(db, crawl_id, rows)
+
+
+def _found_rows(visit: Visit, ids: dict[str, int], now: float) -> Iterator[tuple[Any, ...]]:
+    hop = visit.state is UrlState.REDIRECTED
+    depth = visit.url.depth if hop else visit.url.depth + 1
+    via = (*visit.url.via, visit.url.url) if hop else ()
+    for link in visit.found:
+        seed = hop and visit.url.seed
+        yield _url_row(ids[link.host], link, link.url, depth=depth, seed=seed, found_on=visit.url.id, via=via, now=now)
+
+
+def _url_row(
+    host_id: int, link: Link, url: str, *, depth: int, seed: bool, found_on: int | None, via: tuple[str, ...], now: float
+) -> tuple[Any, ...]:
+    state, reason, detail = UrlState.QUEUED, None, None
+    if link.verdict is not None:
+        reason, detail = link.verdict
+        state = reason.state
+    chain = json.dumps(via) if via else None
+    return (host_id, link.key, url, Kind.PAGE, depth, seed, state, reason, detail, found_on, chain, now)
+
+
+async def _insert_urls(db: aiosqlite.Connection, crawl_id: int, rows: list[tuple[Any, ...]]) -> Counter[str]:
+    """Insert what was not seen before, queue what is to be asked, count both. Return the counts by state."""
+    if not rows:
+        return Counter()
+    rows.sort(key=lambda row: row[:2])  # in the order of the index, which keeps its pages warm
+    ((last,),) = await db.execute_fetchall("SELECT coalesce(max(id), 0) FROM url")
+    await db.executemany(_INSERT_URL, rows)
+    await db.execute_fetchall(_QUEUE_NEW, (last,))
+    changes: dict[int, Counter[str]] = defaultdict(Counter)
+    inserted: Counter[str] = Counter()
+    counts = await db.execute_fetchall("SELECT host_id, state, count(*) FROM url WHERE id > ? GROUP BY 1, 2", (last,))
+    for host_id, state, count in counts:
+        changes[host_id][state] += count
+        inserted[state] += count
+    followed = await _follow_after_all(db, rows)
+    for host_id, count in followed:
+        changes[host_id].update({UrlState.QUEUED: count, UrlState.SKIPPED: -count})
+    await _count(db, changes)
+    total = inserted.total()
+    await db.execute_fetchall("UPDATE crawl SET discovered = discovered + ? WHERE id = ?", (total, crawl_id))
+    again = sum(count for _, count in followed)
+    inserted.update({UrlState.QUEUED: again, UrlState.SKIPPED: -again})
+    return inserted
+
+
+async def _follow_after_all(db: aiosqlite.Connection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int]]:
+    ((any_nofollow,),) = await db.execute_fetchall("SELECT EXISTS (SELECT 1 FROM url WHERE reason = 'nofollow')")
+    if not any_nofollow:
+        return []
+    await db.executemany(
+        _FOLLOW_AFTER_ALL,
+        [(row[4], row[9], row[0], row[1]) for row in rows if row[6] is UrlState.QUEUED],
+    )
+    followed = await db.execute_fetchall(
+        "SELECT host_id, count(*) FROM url WHERE reason = 'nofollow' AND state = 'queued' GROUP BY 1"
+    )
+    await db.execute_fetchall(_QUEUE_FOLLOWED)
+    await db.execute_fetchall("UPDATE url SET reason = NULL WHERE reason = 'nofollow' AND state = 'queued'")
+    return [(host_id, count) for host_id, count in followed]
+
+
+async def _count(db: aiosqlite.Connection, changes: dict[int, Counter[str]]) -> None:
+    sets = ", ".join(f"{state} = {state} + ?" for state in UrlState)
+    await db.executemany(
+        f"UPDATE host SET {sets} WHERE id = ?",
+        [(*(counts[state] for state in UrlState), host_id) for host_id, counts in sorted(changes.items())],
+    )
+
+
+async def _remember_hosts(db: aiosqlite.Connection, hosts: Sequence[HostState]) -> None:
+    await db.executemany(
+        "UPDATE host SET next_at = ?, crawl_delay = ?, breaker = ?, failures = ?, openings = ?, robots_status = ?,"
+        " robots_text = ?, robots_expires_at = ? WHERE id = ?",
+        [
+            (h.next_at, h.crawl_delay, h.breaker, h.failures, h.openings, h.robots_status, h.robots_text,
+             h.robots_expires_at, h.id)
+            for h in hosts
+        ],
+    )  # fmt: skip
+
+

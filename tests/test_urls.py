@@ -1,0 +1,296 @@
+"""The canonical form, its key, and what is told about texts that are no URL. Rows C3 and C6, goal G12."""
+
+import json
+from pathlib import Path
+
+import ada_url
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from scraper import urls
+from scraper.errors import UrlError
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the public URL collections are not beside the checkout")
+
+CANONICAL = [
+    ("HTTP://EXAMPLE.com", None, "http://example.com/"),
+    ("https://example.com:443/", None, "https://example.com/"),
+    ("http://example.com:443/", None, "http://example.com:443/"),
+    ("https://example.com/#top", None, "https://example.com/"),
+    ("https://example.com/?#top", None, "https://example.com/?"),
+    ("https://example.com/a/../b/./c", None, "https://example.com/b/c"),
+    ("https://example.com/a/%2e%2e/b", None, "https://example.com/b"),
+    ("https://example.com/%7e%2f%2F~", None, "https://example.com/%7e%2f%2F~"),
+    ("https://example.com/a b?c d", None, "https://example.com/a%20b?c%20d"),
+    ("https://example.com/ä", None, "https://example.com/%C3%A4"),
+    ("https://bücher.example/", None, "https://xn--bcher-kva.example/"),
+    (" \t\nhttps://exa\nmple.com/\x00", None, "https://example.com/"),
+    ("https:\\\\example.com\\a", None, "https://example.com/a"),
+    ("?b=1&a=2", "https://example.com/x?y", "https://example.com/x?b=1&a=2"),
+    ("#here", "https://example.com/x?y", "https://example.com/x?y"),
+    ("", "https://example.com/x?y#z", "https://example.com/x?y"),
+    ("//other.test/a", "https://example.com/x", "https://other.test/a"),
+    ("../a", "https://example.com/x/y/z", "https://example.com/x/a"),
+    ("mailto:me@example.com", "https://example.com/", "mailto:me@example.com"),
+    ("data:text/plain,a #b", None, "data:text/plain,a%20"),
+    ("http://0x7f.1/", None, "http://127.0.0.1/"),
+    ("http://2130706433/", None, "http://127.0.0.1/"),
+    ("http://0177.0.0.1/", None, "http://127.0.0.1/"),
+    ("http://①②⑦.0.0.1/", None, "http://127.0.0.1/"),
+    ("http://127。0。0。1/", None, "http://127.0.0.1/"),
+    ("http://%31%32%37.0.0.1/", None, "http://127.0.0.1/"),
+    ("http://[::FFFF:127.0.0.1]/", None, "http://[::ffff:7f00:1]/"),
+    ("http://user:secret@example.com/", None, "http://example.com/"),
+    ("http://user@example.com?a@b", None, "http://example.com/?a@b"),
+    ("http://a@b@example.com/c@d", None, "http://example.com/c@d"),
+    ("http://ok\\@127.0.0.1/", None, "http://ok/@127.0.0.1/"),
+    ("//user:secret@example.com/", "https://here.test/", "https://example.com/"),
+    ("/a", "https://user:secret@example.com/", "https://example.com/a"),
+    ("ftp://user:secret@example.com/", None, "ftp://example.com/"),
+    ("other://user:secret@example.com?a@b", None, "other://example.com?a@b"),
+]
+
+REFUSED = [
+    ("", None),
+    ("example.com", None),
+    ("/a", None),
+    ("http://", None),
+    ("http://example.com:65536/", None),
+    ("http://example.com:x/", None),
+    ("http://a b/", None),
+    ("http://a<b/", None),
+    ("http://a%00b/", None),
+    ("http://[::1", None),
+    ("http://[fe80::1%25lo]/", None),
+    ("http://1.2.3.4.5/", None),
+    ("http://256.0.0.1/", None),
+    ("http://user:secret@/", None),
+    ("/a", "mailto:me@example.com"),
+    ("http://\ud800/", None),
+    ("\ud800", "https://example.com/"),
+    ("http://xn--/", None),
+    ("http://xn--a/", None),
+    ("http://XN--pokxncvks.example/", None),
+    ("http://a.b.xn--pokxncvks:8080/", None),
+    ("http://xn--foo-.example/", None),
+    ("ftp://xn--a/", None),
+    ("file://xn--/p", None),
+    ("https://example.com/" + "a" * urls.LONGEST, None),
+]
+
+
+@pytest.mark.parametrize(("text", "base", "url"), CANONICAL, ids=[ascii(row[0]) for row in CANONICAL])
+def test_the_canonical_form_is_whatwgs_without_fragment_and_credentials(text, base, url):
+    """Every spelling of a URL has one canonical form, which is its own canonical form."""
+    assert urls.canonical(text, base) == url
+    assert urls.canonical(url) == url
+
+
+@pytest.mark.parametrize(("text", "base"), REFUSED, ids=[ascii(row[0][:40]) for row in REFUSED])
+def test_what_no_browser_takes_is_refused(text, base):
+    """A text that is no URL, too long, or has a label of invalid Punycode is a UrlError."""
+    with pytest.raises(UrlError):
+        urls.canonical(text, base)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://xn--bcher-kva.example/xn--/",
+        "https://xn--fa-hia.de/",
+        "https://xn--fiqs8s/",
+        "https://a.xn--ls8h.la:8080/?xn--a",
+        "https://r4---sn.example/",
+        "other://xn--a/",
+    ],
+)
+def test_valid_punycode_and_what_only_looks_like_it_pass(url):
+    """Only labels of a domain are looked into; valid ones, and hosts of unknown schemes, are left alone."""
+    assert urls.canonical(url) == url
+
+
+@pytest.mark.parametrize("letter", "dés", ids=ascii)
+def test_a_refused_text_is_shown_without_credentials(letter):
+    """No error's text holds user or password, however broken the URL is."""
+    for text in [
+        "http://u:secret@[",
+        "//u:secret@",
+        "http:\\\\u:secret@a b",
+        "u:secret@example.com",
+        "ftp://u:secret@x/",
+    ]:
+        with pytest.raises(UrlError) as caught:
+            urls.from_line(text + letter)
+        assert "secret" not in str(caught.value)
+
+
+def _cases() -> list[dict]:
+    return [case for case in json.loads((SHARED / "urltestdata.json").read_text()) if isinstance(case, dict)]
+
+
+@needs_shared
+def test_every_success_of_the_url_standard_agrees():
+    """All http(s) successes of the WHATWG data serialise as it says, less fragment and credentials."""
+    cases = [case for case in _cases() if "href" in case and case["href"].startswith(("http:", "https:"))]
+    assert len(cases) >= 229
+    for case in cases:
+        bare = ada_url.URL(case["href"])
+        bare.hash = bare.username = bare.password = ""
+        assert urls.canonical(case["input"], case["base"]) == bare.href
+
+
+@needs_shared
+def test_every_failure_of_the_url_standard_is_refused():
+    """All failures of the WHATWG data are UrlErrors, invalid Punycode too."""
+    cases = [case for case in _cases() if case.get("failure")]
+    assert len(cases) >= 273
+    passed = []
+    for case in cases:
+        try:
+            passed.append(urls.canonical(case["input"], case["base"]))
+        except UrlError:
+            continue
+    assert passed == []
+
+
+@needs_shared
+def test_ten_thousand_real_urls_are_canonical_once_and_for_all():
+    """Each URL of a real list is taken, its canonical form is stable, and no host in it is an address."""
+    lines = (SHARED / "url" / "kasztp-10000.txt").read_text().splitlines()
+    found = [urls.from_line(line) for line in lines]
+    assert len(found) == 10_000
+    assert [urls.canonical(url) for url in found] == found
+
+
+@given(st.text(), st.sampled_from([None, "https://example.com/a/b?c", "ftp://h/x", "other:opaque", "other://h"]))
+@example("data:x  #y", None)
+@example("http://u:p@e@h?q@r#s@t", None)
+def test_any_text_is_refused_or_has_a_stable_form(text, base):
+    """The canonical form of a canonical form is itself, in ASCII, without fragment."""
+    try:
+        url = urls.canonical(text, base)
+    except UrlError:
+        return
+    assert urls.canonical(url) == url
+    assert url.isascii()
+    assert "#" not in url
+
+
+_parts = st.text(alphabet="aZ09.:/\\?#@%&=[]~ ä\t-_;|'\"<>x", max_size=20)
+
+
+@given(st.sampled_from(["http", "https", "ftp", "HTTP", "x"]), st.text("abc:@%", max_size=8), _parts, _parts)
+def test_the_canonical_form_keeps_the_origin_and_loses_the_credentials(scheme, user, name, path):
+    """Only fragment and credentials go: scheme, host, port, path and query are those of the parsed URL."""
+    text = f"{scheme}://{user}@{name}/{path}"
+    try:
+        url = urls.canonical(text)
+    except UrlError:
+        return
+    parsed, whole = ada_url.URL(url), ada_url.URL(text)
+    assert (parsed.username, parsed.password, parsed.hash) == ("", "", "")
+    assert (parsed.protocol, parsed.host, parsed.pathname) == (whole.protocol, whole.host, whole.pathname)
+    assert parsed.search == whole.search
+    if urls.is_web(url):
+        assert urls.host(url) == parsed.origin
+        assert urls.hostname(url) == parsed.hostname
+        assert urls.authority(urls.host(url)) == parsed.host
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "authority", "hostname"),
+    [
+        ("https://example.com/a/b", "https://example.com", "example.com", "example.com"),
+        ("http://example.com:8080/", "http://example.com:8080", "example.com:8080", "example.com"),
+        ("http://[::1]:8080/a", "http://[::1]:8080", "[::1]:8080", "[::1]"),
+        ("https://[::1]/", "https://[::1]", "[::1]", "[::1]"),
+        ("mailto:me@example.com", "mailto:", "", ""),
+        ("javascript:a//b/c", "javascript:", "", ""),
+        ("file:///etc/passwd", "file:", "", ""),
+    ],
+)
+def test_the_host_is_the_origin(url, host, authority, hostname):
+    """The politeness key is scheme, host and port; a scheme that is not crawled is its own host."""
+    assert urls.host(url) == host
+    assert urls.authority(host) == authority
+    assert urls.hostname(url) == hostname
+
+
+@pytest.mark.parametrize(
+    ("hostname", "domain"),
+    [
+        ("example.com", "example.com"),
+        ("a.b.example.com", "example.com"),
+        ("a.b.example.co.uk", "example.co.uk"),
+        ("co.uk", "co.uk"),
+        ("me.github.io", "me.github.io"),
+        ("www.me.github.io", "me.github.io"),
+        ("github.io", "github.io"),
+        ("www.example.com.", "example.com"),
+        ("www.xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("wiki.corp.internal", "corp.internal"),
+        ("localhost", "localhost"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "[::1]"),
+    ],
+)
+def test_the_registrable_domain_is_what_somebody_registered(hostname, domain):
+    """It follows the Public Suffix List, private part included; addresses and single labels stay whole."""
+    assert urls.registrable_domain(hostname) == domain
+
+
+def test_the_key_is_the_hash_of_the_canonical_url():
+    """The key is 16 bytes, the same in every process and version, and differs from URL to URL."""
+    assert urls.key("https://example.com/").hex() == "3259687d649f8e86106dd28ba70f1016"
+    assert urls.key("https://example.com/") != urls.key("https://example.com/?")
+
+
+@pytest.mark.parametrize(
+    ("line", "url"),
+    [
+        ("https://example.com", "https://example.com/"),
+        ("  http://Example.com/a#b \r\n", "http://example.com/a"),
+        ("HTTPS://user:secret@example.com", "https://example.com/"),
+        ("http://localhost:8000/x", "http://localhost:8000/x"),
+        ("http://[::1]/", "http://[::1]/"),
+    ],
+)
+def test_a_line_with_a_url_gives_its_canonical_form(line, url):
+    """Blanks around a typed URL do not count."""
+    assert urls.from_line(line) == url
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "'' is empty, not a URL"),
+        ("example.com", "'example.com' has no http:// or https:// scheme: did you mean https://example.com?"),
+        ("www.example.com/a?b", "did you mean https://www.example.com/a?b?"),
+        ("//example.com/a", "did you mean https://example.com/a?"),
+        ("example.com:8080/a", "did you mean https://example.com:8080/a?"),
+        ("localhost", "did you mean http://localhost?"),
+        ("localhost:8000", "did you mean http://localhost:8000?"),
+        ("127.0.0.1:8000/a", "did you mean http://127.0.0.1:8000/a?"),
+        ("[::1]:8000", "did you mean http://[::1]:8000?"),
+        ("me@example.com", "did you mean https://example.com?"),
+        ("mailto:me@example.com", "'mailto:me@example.com' is a mailto: URL, only http and https can be crawled"),
+        ("ftp://example.com/", "is a ftp: URL, only http and https can be crawled"),
+        ("file:///etc/passwd", "is a file: URL, only http and https can be crawled"),
+        ("javascript:alert(1)", "is a javascript: URL, only http and https can be crawled"),
+        ("hello", "'hello' is not a URL"),
+        ("hello world", "'hello world' is not a URL"),
+        ("/etc/passwd", "'/etc/passwd' is not a URL"),
+        ("http://", "'http://' is not a URL: its host name or port cannot be"),
+        ("https://example.com:99999", "is not a URL: its host name or port cannot be"),
+        ("https://xn--a.example", "has a host name in invalid Punycode"),
+        ("https://example.com/" + "a" * 9000, "is longer than 8192 characters"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_a_line_without_a_url_is_refused_in_words(line, message):
+    """The error tells why, and what was probably meant."""
+    with pytest.raises(UrlError) as caught:
+        urls.from_line(line)
+    assert str(caught.value).endswith(message)
