@@ -1,8 +1,8 @@
 """An async web scraper: crawls politely and fast, streams pages into SQLite, loses nothing when killed.
 
-    async with scraper.open("shop.db") as store:
-        async for visit in scraper.crawl(["https://example.com/"], store=store, depth=2):
-            print(visit.url.url, visit.state)
+async with scraper.open("shop.db") as store:
+    async for visit in scraper.crawl(["https://example.com/"], store=store, depth=2):
+        print(visit.url.url, visit.state)
 """
 
 from __future__ import annotations

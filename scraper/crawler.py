@@ -130,9 +130,7 @@ class Crawler:
             return outcome.unparsed(url, response, error)
         # The worker made of the body what is kept of it.
         light = dataclasses.replace(response, body=b"")
-        return outcome.fetched(
-            url, light, page, self._scope, depth=self._config.depth, obey_noindex=self._obey_noindex
-        )
+        return outcome.fetched(url, light, page, self._scope, depth=self._config.depth, obey_noindex=self._obey_noindex)
 
     async def _learn_robots(self, url: CrawlUrl) -> None:
         host = self._frontier.host(url.host)
@@ -148,4 +146,11 @@ class Crawler:
 def _log(visit: Visit) -> None:
     level = logging.INFO if visit.state is not UrlState.FAILED else logging.WARNING
     if log.isEnabledFor(level):
-        log.log(level, "%s %s %s %s", visit.state, printable(visit.url.url), visit.reason or "", printable(visit.detail or ""))
+        log.log(
+            level,
+            "%s %s %s %s",
+            visit.state,
+            printable(visit.url.url),
+            visit.reason or "",
+            printable(visit.detail or ""),
+        )

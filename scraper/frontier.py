@@ -62,7 +62,6 @@ class Frontier:
         agent: str,
         pages_left: int | None,
         clock: Callable[[], float],
-        starving: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._crawl = crawl
@@ -70,7 +69,7 @@ class Frontier:
         self._agent = agent
         self._pages_left = pages_left
         self._clock = clock
-        self._starving = starving
+        self.starving: Callable[[], None] = lambda: None
         # Of a crawl that goes on it is not known what was asked just before its end: no host is asked at once.
         self._went_on_at = clock() if crawl.continued else None
         self._lines: dict[int, _Line] = {}
@@ -133,7 +132,7 @@ class Frontier:
             if moment is None and all_saved and not self._leaving:
                 break
             if self._ended_unsaved and not any(line.waiting for line in self._lines.values()):
-                self._starving()
+                self.starving()
             await self._wait(moment)
         raise StopAsyncIteration
 

@@ -1,4 +1,4 @@
-"""The values that travel the line: what is asked for, what came back, what became of it. Frozen; no behaviour but names."""
+"""The values that travel the line: what is asked for, what came back, what became of it. Frozen."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ class ParsedPage:
     """What the parse made of a response.
 
     `links` are distinct by URL, in document order. `bad_links` counts hrefs that are no URL. `body` is the body as
-    stored (zstd), None if bodies are not kept. `content_hash` is the hex blake2b-16 of the decoded body. `noindex` tells
-    that the page asks not to be kept (meta robots, X-Robots-Tag).
+    stored (zstd), None if bodies are not kept. `content_hash` is the hex blake2b-16 of the decoded body. `noindex`
+    tells that the page asks not to be kept (meta robots, X-Robots-Tag).
     """
 
     charset: str

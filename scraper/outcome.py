@@ -15,7 +15,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 def refused(url: CrawlUrl, verdict: Verdict) -> Visit:
     """The URL is not asked at all."""
-    return Visit(url, verdict.reason.state, verdict.reason, verdict.detail, attempts=url.attempts, tried_at=url.tried_at)
+    return Visit(
+        url, verdict.reason.state, verdict.reason, verdict.detail, attempts=url.attempts, tried_at=url.tried_at
+    )
 
 
 def given_back(url: CrawlUrl, why: RetryLater | BreakerOpen | None, now: float) -> Visit:
@@ -59,7 +61,13 @@ def redirected(url: CrawlUrl, response: Response, patterns: Patterns, scope: Sco
     if target in chain or len(chain) > LONGEST_CHAIN:
         why = f"leads back to {target}" if target in chain else f"more than {LONGEST_CHAIN} redirects"
         return Visit(
-            url, UrlState.FAILED, Reason.REDIRECT_LOOP, why, attempts=response.attempts, response=response, redirect_to=target
+            url,
+            UrlState.FAILED,
+            Reason.REDIRECT_LOOP,
+            why,
+            attempts=response.attempts,
+            response=response,
+            redirect_to=target,
         )
     host = urls.host(target)
     verdict = patterns.judge(target)

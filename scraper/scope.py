@@ -102,8 +102,7 @@ class Scope:
 
     def _is_below_a_root(self, url: str, host: str) -> bool:
         """Walk up the folders of the URL: that costs the depth of the deepest root, however many roots there are."""
-        path = url.partition("?")[0][len(host) :]
-        folder = (urls.authority(host) + path)[: self._longest]
+        folder = (urls.authority(host) + url[len(host) :])[: self._longest]
         while (end := folder.rfind("/")) >= 0:
             if folder[: end + 1] in self._roots:
                 return True

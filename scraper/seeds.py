@@ -57,7 +57,9 @@ class Seeds:
                 first.append(url)
         if not count:
             where = f"{self.source} holds no URL" if self.source else "no URL given"
-            raise ConfigError(f"{where}: one http:// or https:// URL a line; blank lines and lines that begin with # are skipped")
+            raise ConfigError(
+                f"{where}: one http:// or https:// URL a line; blank lines and lines that begin with # are skipped"
+            )
         return Survey(count, tuple(first), digest.hexdigest(), bad)
 
     async def links(self) -> AsyncIterator[list[Link]]:
@@ -107,7 +109,9 @@ def _opened(path: Path, source: str) -> IO[bytes]:
     try:
         lines = path.open("rb")
     except FileNotFoundError:
-        raise ConfigError(f"{source} does not exist: name a file with one URL a line, or - for standard input") from None
+        raise ConfigError(
+            f"{source} does not exist: name a file with one URL a line, or - for standard input"
+        ) from None
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}") from error
     head = lines.read(4096)

@@ -44,7 +44,7 @@ def canonical(text: str, base: str | None = None) -> str:
         url = _AUTHENTICATED.sub(r"\1", url)
     if "xn--" in url and not _has_valid_host(url):
         raise _refusal(text, "has a host name in invalid Punycode")
-    return url if url[-1] != " " else url.rstrip(" ")  # what was before the fragment of `data:` and its like
+    return url
 
 
 def from_line(text: str) -> str:

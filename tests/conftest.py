@@ -29,7 +29,7 @@ if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).paramet
 
 
 def pytest_configure() -> None:
-    """Keep pytest-asyncio from making a loop of its own, which nobody closes, when it first asks for the current one."""
+    """Say that there is no event loop yet, or pytest-asyncio makes one that nobody closes."""
     asyncio.set_event_loop(None)
 
 

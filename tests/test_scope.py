@@ -54,6 +54,7 @@ def judged(scope: Scope, url: str) -> Verdict | None:
         ("prefix", "https://example.com/docs/index.html", "https://example.com/docs2/", OUTSIDE),
         ("prefix", "https://example.com/docs/index.html", "https://example.com/?/docs/", OUTSIDE),
         ("prefix", "https://example.com/docs/", "https://example.com:81/docs/", OUTSIDE),
+        ("prefix", "https://example.com/docs/", "https://example.com/docs/?a=/b/c", None),
         ("prefix", "https://example.com/docs/", "https://www.example.com/docs/", OUTSIDE),
         ("prefix", "https://example.com/a?b=/c/d", "https://example.com/x", None),
         ("prefix", "https://example.com/", "https://example.com/x/y", None),
@@ -101,7 +102,22 @@ def test_many_prefixes_on_one_host_stay_apart():
     scope = of("prefix", *(f"https://example.com/{number}/" for number in range(1000)))
     assert judged(scope, "https://example.com/777/x/y") is None
     assert judged(scope, "https://example.com/1000/") == OUTSIDE
+
+
+class _Counting(set):
+    looks = 0
+
+    def __contains__(self, root):
+        self.looks += 1
+        return super().__contains__(root)
+
+
+def test_a_url_of_thousands_of_folders_costs_no_more_than_the_deepest_root():
+    """A page cannot make the scope slow by linking to very deep paths."""
+    scope = of("prefix", "https://example.com/a/b/")
+    scope._roots = _Counting(scope._roots)
     assert judged(scope, "https://example.com/" + "x/" * 4000) == OUTSIDE
+    assert scope._roots.looks <= 5
 
 
 def test_remembered_hosts_are_bounded(monkeypatch):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import ada_url
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scraper import urls
@@ -164,6 +164,7 @@ def test_ten_thousand_real_urls_are_canonical_once_and_for_all():
     assert [urls.canonical(url) for url in found] == found
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(), st.sampled_from([None, "https://example.com/a/b?c", "ftp://h/x", "other:opaque", "other://h"]))
 @example("data:x  #y", None)
 @example("http://u:p@e@h?q@r#s@t", None)
@@ -181,6 +182,7 @@ def test_any_text_is_refused_or_has_a_stable_form(text, base):
 _parts = st.text(alphabet="aZ09.:/\\?#@%&=[]~ ä\t-_;|'\"<>x", max_size=20)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.sampled_from(["http", "https", "ftp", "HTTP", "x"]), st.text("abc:@%", max_size=8), _parts, _parts)
 def test_the_canonical_form_keeps_the_origin_and_loses_the_credentials(scheme, user, name, path):
     """Only fragment and credentials go: scheme, host, port, path and query are those of the parsed URL."""

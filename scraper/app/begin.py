@@ -32,23 +32,24 @@ def crawl(
     name: str | None = None,
     new: bool = False,
     loaded: Loaded | None = None,
-    extractors: Iterable[Extractor] = (),
+    extractors: Iterable[str | Extractor] = (),
     complain: Callable[[str], None] = log.warning,
     **options: object,
 ) -> Run:
     """Start a crawl, or go on with the unfinished one of the same name and seeds, and return it to be iterated.
 
     `seeds` are URLs. `options` are settings by the names of the command line (`depth=2`, `max_pages=100`, …), or
-    `loaded` holds them all. `complain` is told of each bad line of a list. Raises ConfigError or UrlError for what cannot
-    be meant; StoreError while it runs.
+    `loaded` holds them all. `extractors` are functions, or names of them (`shop.py:product`) that a resume finds again.
+    `complain` is told of each bad line of a list. Raises ConfigError or UrlError for what cannot be meant, StoreError
+    while it runs.
     """
     found = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
-    effective = loaded or settings.load(options=options)
+    effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
 
     async def begin(store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
         return await _begin(store, found, loaded, name=name, new=new, complain=complain)
 
-    return Run(begin, store, effective, extractors)
+    return Run(begin, store, effective, _unnamed(extractors))
 
 
 def resume(
@@ -56,7 +57,7 @@ def resume(
     *,
     store: Store | str | Path = "scraper.db",
     loaded: Loaded | None = None,
-    extractors: Iterable[Extractor] = (),
+    extractors: Iterable[str | Extractor] = (),
     **options: object,
 ) -> Run:
     """Go on with an unfinished crawl, by name or number, or the newest; its settings hold but for those given."""
@@ -66,7 +67,16 @@ def resume(
         config = settings.overlaid(settings.from_json(found.config), loaded)
         return await _continue(store, found, config)
 
-    return Run(begin, store, loaded or settings.load(options=options), extractors)
+    effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
+    return Run(begin, store, effective, _unnamed(extractors))
+
+
+def _named(extractors: Iterable[str | Extractor]) -> tuple[str, ...]:
+    return tuple(one for one in extractors if isinstance(one, str))
+
+
+def _unnamed(extractors: Iterable[str | Extractor]) -> tuple[Extractor, ...]:
+    return tuple(one for one in extractors if not isinstance(one, str))
 
 
 async def _begin(
@@ -119,5 +129,6 @@ def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> Non
 
 async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, Config]:
     taken = await store.take_crawl(found, settings.to_json(config), now=time.time())
-    log.info("crawl %s goes on", taken.name)
+    tally = await store.tally(taken)
+    log.info("crawl %s goes on: %d pages so far, %d URLs queued", taken.name, tally.fetched, tally.queued)
     return dataclasses.replace(taken, continued=True), config

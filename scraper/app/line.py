@@ -38,6 +38,7 @@ class Line:
     writer: Writer
 
     def visits(self) -> AsyncGenerator[Visit]:
+        """The committed visits."""
         return self.writer.committed(self.crawler.visits())
 
 
@@ -48,6 +49,7 @@ async def opened_line(
     config: Config,
     tally: Tally,
     extractors: tuple[Extractor, ...],
+    *,
     add: Callable[[Tally], None],
 ) -> AsyncIterator[Line]:
     """Open session, workers and lease keeper, and put the line together; close all in reverse, whatever happens."""
@@ -101,8 +103,8 @@ def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ..
     )
 
 
-def _polite(fetcher: Fetcher, frontier: Frontier, config: Config) -> Callable[[CrawlUrl], Awaitable[Any]]:
-    async def fetch(url: CrawlUrl) -> Any:
+def _polite(fetcher: Fetcher, frontier: Frontier, config: Config) -> Fetch:
+    async def fetch(url: CrawlUrl) -> Response:
         return await fetcher.fetch(url.url, wanted=wanted)
 
     return retrying(
@@ -112,12 +114,14 @@ def _polite(fetcher: Fetcher, frontier: Frontier, config: Config) -> Callable[[C
         longest_retry_after=config.politeness.longest_retry_after,
         clock=time.time,
         sleep=asyncio.sleep,
-        random=random.random,
+        random=random.random,  # noqa: S311 - jitter
     )
 
 
-def _asking(fetcher: Fetcher, frontier: Frontier, config: Config, agent: str) -> Callable[[CrawlUrl], Awaitable[Any]]:
-    async def fetch(url: CrawlUrl) -> Any:
+def _asking(
+    fetcher: Fetcher, frontier: Frontier, config: Config, agent: str
+) -> Callable[[CrawlUrl], Awaitable[Robots]]:
+    async def fetch(url: CrawlUrl) -> Response:
         return await fetcher.fetch(url.url, limit=ROBOTS_BYTES)
 
     return asking(

@@ -24,11 +24,13 @@ Begin = Callable[[Store, Loaded], Awaitable[tuple[Crawl, Config]]]
 class Run:
     """One crawl being run: an async iterable of its visits, each yielded once it is committed.
 
-    Break out of it at any time; what has ended is committed and the crawl can be resumed. `crawl` and `config` are known
-    from the first visit on, `tally` is the accounting so far and at the end the audited one, `state` how it ended.
+    Break out of it at any time; what has ended is committed and the crawl can be resumed. `crawl` and `config` are
+    known from the first visit on, `tally` is the accounting so far, audited at the end, `state` how it ended.
     """
 
-    def __init__(self, begin: Begin, store: Store | str | Path, loaded: Loaded, extractors: Iterable[Extractor]) -> None:
+    def __init__(
+        self, begin: Begin, store: Store | str | Path, loaded: Loaded, extractors: Iterable[Extractor]
+    ) -> None:
         self._begin = begin
         self._store = store
         self._loaded = loaded
@@ -65,13 +67,15 @@ class Run:
             state = CrawlState.INTERRUPTED
             try:
                 self.tally = await store.tally(self.crawl)
-                async with opened_line(store, self.crawl, self.config, self.tally, self._extractors, self._add) as self._line:
+                async with opened_line(
+                    store, self.crawl, self.config, self.tally, self._extractors, add=self._add
+                ) as self._line:
                     if self._stopped:
                         self.stop()
                     async with aclosing(self._line.visits()) as visits:
                         async for visit in visits:
                             if visit.state is not UrlState.QUEUED:
-                                yield visit
+                                yield visit  # noqa: ASYNC119 - closed late or by the loop, it still ends in order
                 state = await self._outcome(store, self.crawl, self._line.frontier)
             finally:
                 self._line = None

@@ -44,7 +44,10 @@ class Tried:
             yield "bytes", page.size
             for name in ("title", "description", "lang"):
                 yield name, getattr(page, name) or "none"
-            yield "links", f"{len(page.links)}, {sum(link.verdict is not None for link in page.links)} of them not to follow"
+            yield (
+                "links",
+                f"{len(page.links)}, {sum(link.verdict is not None for link in page.links)} of them not to follow",
+            )
             yield "records", len(page.records)
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,7 +61,7 @@ class Tried:
 
 
 async def try_url(url: str, config: Config) -> Tried:
-    """Fetch and parse one URL; robots.txt is obeyed as in a crawl, a failure is told and not repeated. Raises UrlError."""
+    """Fetch and parse one URL; robots.txt is obeyed as in a crawl, a failure is told, not retried. Raises UrlError."""
     target = urls.from_line(url)
     guard = Guard(config.fetch.allow_private, origins=(urls.host(target),))
     patterns = Patterns(config.crawl.include, config.crawl.exclude)
@@ -102,5 +105,3 @@ def _no_page(response: Response) -> Verdict | None:
     if not wanted(response.content_type):
         return Verdict(Reason.CONTENT_TYPE, response.content_type)
     return None
-
-

@@ -39,7 +39,9 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in dict.fromkeys(section for section, _ in _COMMANDS.values()):
             names = [name for name, (its, _) in _COMMANDS.items() if its == section]
-            rows = [(name, command.get_short_help_str(80)) for name in names if (command := self.get_command(ctx, name))]
+            rows = [
+                (name, command.get_short_help_str(80)) for name in names if (command := self.get_command(ctx, name))
+            ]
             with formatter.section(section):
                 formatter.write_dl(rows)
 

@@ -32,10 +32,17 @@ def show(file: str | None, as_json: bool) -> None:
     Example:
       scraper config show --config scraper.toml
     """
-    from scraper.cli.output import rows_as
+    from scraper.cli.output import json_line, table
 
     rows = [(s.key, s.value, s.origin) for s in options.loaded(file, {}).settings()]
-    rows_as("json" if as_json else "table", ("setting", "value", "origin"), rows)
+    if as_json:
+        json_line([dict(zip(("setting", "value", "origin"), row, strict=True)) for row in rows])
+    else:
+        table(("setting", "value", "origin"), [(key, _shown(value), origin) for key, value, origin in rows])
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 @command.command("check")

@@ -17,9 +17,12 @@ def command(db: str, as_json: bool) -> None:
     Example:
       scraper crawls --db shop.db
     """
-    from scraper.cli.output import rows_as
-    from scraper.reports import crawls, open_reader
+    from scraper.cli.output import json_line, table
+    from scraper.reports import CrawlLine, crawls, open_reader
 
-    columns = ("id", "name", "state", "seeds", "urls", "pages", "queued", "failed", "started_at", "finished_at")
     with open_reader(db) as connection:
-        rows_as("json" if as_json else "table", columns, crawls(connection))
+        rows = crawls(connection)
+    if as_json:
+        json_line([row._asdict() for row in rows])
+    else:
+        table(CrawlLine._fields, rows)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from pathlib import Path
 
 import click
+
+EXTRACTOR = "scraper.demo:product"
 
 
 @click.command("demo")
@@ -20,27 +23,23 @@ def command(keep: str | None) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="scraper-demo-") as folder:
         db = keep or str(Path(folder) / "shop.db")
-        code = _crawl(db)
+        code = asyncio.run(_crawl(db, keep=keep is not None))
         if code == 0:
             _query(db)
     raise SystemExit(code)
 
 
-def _crawl(db: str) -> int:
-    from scraper.cli.output import say
-    from scraper.cli.running import Show, carry_out
-    from scraper.demo import background
-
-    with background() as url:
-        say(f"A shop is served at {url}; this is what a user would type:\n")
-        click.echo(f"$ scraper crawl {url} --depth 9 --delay 0 --extractor scraper.demo:product --db {Path(db).name}")
-        return carry_out(_run(url, db), db, Show())
-
-
-def _run(url: str, db: str):  # noqa: ANN202 - the name of the type is not worth an import of the whole line
+async def _crawl(db: str, *, keep: bool) -> int:
     from scraper import app
+    from scraper.cli.output import say
+    from scraper.cli.running import Show, carried_out
+    from scraper.demo import serve
 
-    return app.crawl([url], store=db, new=True, depth=9, delay=0, per_host=8, extractor=("scraper.demo:product",))
+    async with serve() as url:
+        say(f"A shop is served at {url} by this very program. To crawl it, a user types:\n")
+        say(f"$ scraper crawl {url} --depth 9 --delay 0 --extractor {EXTRACTOR} --db {Path(db).name}")
+        run = app.crawl([url], store=db, new=True, depth=9, delay=0.0, per_host=8, extractors=(EXTRACTOR,))
+        return await carried_out(run, db, Show(advice=keep))
 
 
 def _query(db: str) -> None:
@@ -49,9 +48,7 @@ def _query(db: str) -> None:
     from scraper.reports import open_reader, run
 
     for title, sql in QUERIES:
-        click.echo(f"\n{title}:\n$ scraper query --db {Path(db).name} \"{sql}\"\n")
+        click.echo(f'\n{title}:\n$ scraper query --db {Path(db).name} "{sql}"\n')
         with open_reader(db) as connection:
             result = run(connection, sql)
             table(result.columns, result.rows)
-
-

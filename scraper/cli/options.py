@@ -25,22 +25,32 @@ db = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 _SETTINGS = (
-    click.option("--config", "file", metavar="FILE", type=click.Path(), help="A TOML file of settings (config.example.toml)."),
+    click.option("--config", "file", metavar="FILE", type=click.Path(), help="A TOML file of settings."),
     click.option("--depth", type=int, help="How many links away from a seed; 0, the default, takes just the seeds."),
     click.option("--max-pages", type=int, help="Stop at exactly so many pages; the same command with more goes on."),
-    click.option("--scope", type=click.Choice(["host", "domain", "prefix", "any"]), help="Which links are followed: same host (default), same registrable domain, below the seed's folder, any."),
+    click.option(
+        "--scope",
+        type=click.Choice(["host", "domain", "prefix", "any"]),
+        help="Which links are followed: same host (the default), same domain, below the seed's folder, any.",
+    ),
     click.option("--include", multiple=True, metavar="RE", help="Follow only URLs that match one of these."),
     click.option("--exclude", multiple=True, metavar="RE", help="Do not follow URLs that match one of these."),
     click.option("--concurrency", type=int, help="Requests at once, over all hosts. Default 32."),
     click.option("--per-host", type=int, help="Requests at once on one host. Default 2."),
-    click.option("--delay", type=float, metavar="SECONDS", help="Between starts of requests on one host. Default 0.5."),
-    click.option("--robots/--no-robots", default=None, help="Obey robots.txt and noindex (default)."),
-    click.option("--nofollow/--no-nofollow", default=None, help="Obey rel=nofollow and its kind (default)."),
-    click.option("--allow-private", multiple=True, metavar="CIDR", help="Let requests reach this private address range."),
+    click.option("--delay", type=float, metavar="SECONDS", help="Between request starts on one host. Default 0.5."),
+    click.option("--robots/--no-robots", default=None, help="Obey robots.txt and noindex (the default)."),
+    click.option("--nofollow/--no-nofollow", default=None, help="Obey rel=nofollow and its kind (the default)."),
+    click.option("--allow-private", multiple=True, metavar="CIDR", help="Let requests reach these private addresses."),
     click.option("--user-agent", metavar="TEXT", help="Who we say we are. Default scraper/VERSION."),
-    click.option("--extractor", "extractors", multiple=True, metavar="FILE_OR_MODULE[:NAME]", help="Run this Python extractor on every page."),
+    click.option(
+        "--extractor",
+        "extractors",
+        multiple=True,
+        metavar="FILE_OR_MODULE[:NAME]",
+        help="Make records of pages with this Python function.",
+    ),
     click.option("--parse-workers", type=int, help="Parse processes; 0 parses in this one. Default one per core."),
-)  # fmt: skip
+)
 
 
 def settings(command: F) -> F:

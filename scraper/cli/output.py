@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 import msgspec
 
+from scraper.model import Tally, UrlState
 from scraper.printable import printable
+
+if TYPE_CHECKING:
+    from scraper.reports import Result
 
 CELL = 60  # characters of a cell in a table
 TABLE_ROWS = 1000  # a table is for reading; the other formats print every row
@@ -18,12 +22,18 @@ TABLE_ROWS = 1000  # a table is for reading; the other formats print every row
 
 def say(text: str) -> None:
     """Tell the user something that is not a result."""
-    click.echo(text, err=True)
+    click.echo(printable(text, one_line=False), err=True)
+
+
+def sums(tally: Tally) -> str:
+    """The accounting identity in words."""
+    states = " + ".join(f"{getattr(tally, state)} {state}" for state in UrlState)
+    return f"{tally.discovered} URLs discovered = {states}"
 
 
 def json_line(value: Any) -> None:
     """Print one value as one line of JSON."""
-    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
+    sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=str) + b"\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -32,7 +42,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = list(islice(rows := iter(rows), TABLE_ROWS))
+    every = iter(rows)
+    shown = list(islice(every, TABLE_ROWS))
     drawn = Table(box=None, header_style="bold", pad_edge=False, show_edge=False)
     for number, column in enumerate(columns):
         numeric = bool(shown) and all(isinstance(row[number], int | float | None) for row in shown)
@@ -41,13 +52,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         drawn.add_row(*(Text(cell(value)) for value in row))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=10_000)
-    console.print(drawn)
-    if next(rows, None) is not None:
+        console = Console(highlight=False, width=(CELL + 2) * max(1, len(columns)))
+    for line in console.render_lines(drawn, pad=False):
+        console.print("".join(segment.text for segment in line).rstrip(), soft_wrap=True, markup=False)
+    if next(every, None) is not None:
         say(f"only the first {TABLE_ROWS} rows are shown; --format jsonl prints all")
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """One value for a table: one line, no control characters, not longer than a glance."""
     if value is None:
         return ""
@@ -57,26 +69,39 @@ def cell(value: Any) -> str:
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
-def rows_as(form: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows as table, json, jsonl or csv."""
+def result_as(form: str, result: Result, *, raw_csv: bool = False) -> None:
+    """Print a result as table, json, jsonl or csv."""
+    from scraper.reports import write_csv, write_jsonl
+
+    out = sys.stdout.buffer
     if form == "table":
-        table(columns, rows)
+        table(result.columns, result.rows)
     elif form == "csv":
-        from scraper.reports import write_csv
-
-        write_csv(columns, rows, sys.stdout)
+        write_csv(result, out, raw=raw_csv, terminal=sys.stdout.isatty())
     elif form == "jsonl":
-        for row in rows:
-            json_line(dict(zip(columns, row, strict=True)))
+        write_jsonl(result, out)
     else:
-        sys.stdout.writelines(_array(columns, rows))
+        _write_array(result, out)
+    out.flush()
 
 
-def _array(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    before = "["
-    for row in rows:
-        yield before + "\n" + msgspec.json.encode(dict(zip(columns, row, strict=True)), enc_hook=str).decode()
-        before = ","
-    yield "\n]\n" if before == "," else "[]\n"
+def _write_array(result: Result, out: BinaryIO) -> None:
+    """The JSON lines, with what makes an array of them around."""
+    from scraper.reports import write_jsonl
+
+    out.write(b"[")
+    write_jsonl(result, _Commas(out))  # type: ignore[arg-type]  # it is written to and nothing else
+    out.write(b"\n]\n")
 
 
+class _Commas:
+    """Passes lines on with commas between them."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._between = b"\n"
+
+    def write(self, line: bytes) -> int:
+        self._out.write(self._between + line.rstrip(b"\n"))
+        self._between = b",\n"
+        return len(line)

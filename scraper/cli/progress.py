@@ -74,9 +74,8 @@ def _line(run: Run, rate: Rate) -> str:
     tally = run.tally
     per_second = rate.now(tally.fetched)
     eta = f", about {_duration(tally.queued / per_second)} to go" if per_second and tally.queued else ""
-    return (
-        f"{tally.fetched} pages, {per_second:.1f}/s, {tally.queued} queued, {tally.skipped} skipped, {tally.failed} failed{eta}"
-    )
+    ended = f"{tally.skipped} skipped, {tally.failed} failed"
+    return f"{tally.fetched} pages, {per_second:.1f}/s, {tally.queued} queued, {ended}{eta}"
 
 
 def _display(run: Run, rate: Rate) -> Group:
@@ -102,5 +101,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-

@@ -9,9 +9,18 @@ from scraper.cli import options
 
 @click.command("query")
 @click.argument("sql")
-@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table", show_default=True, help="How the result is printed.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    default="table",
+    show_default=True,
+    help="How the result is printed.",
+)
 @click.option("--raw-csv", is_flag=True, help="CSV cells exactly as they are, also those a spreadsheet would run.")
-@click.option("--timeout", type=float, default=30.0, show_default=True, metavar="SECONDS", help="Give up after so long.")
+@click.option(
+    "--timeout", type=float, default=30.0, show_default=True, metavar="SECONDS", help="Give up after so long."
+)
 @options.db
 @options.as_json
 def command(sql: str, form: str, raw_csv: bool, timeout: float, db: str, as_json: bool) -> None:
@@ -24,9 +33,9 @@ def command(sql: str, form: str, raw_csv: bool, timeout: float, db: str, as_json
       scraper query "SELECT url, title FROM pages LIMIT 10"
       scraper query "SELECT reason, count(*) FROM urls GROUP BY reason" --format csv
     """
-    from scraper.cli.output import rows_as
+    from scraper.cli.output import result_as
     from scraper.reports import open_reader, run
 
     with open_reader(db) as connection:
         result = run(connection, sql, deadline=timeout)
-        rows_as("json" if as_json else form, result.columns, result.rows, raw=raw_csv)
+        result_as("json" if as_json else form, result, raw_csv=raw_csv)

@@ -1,4 +1,4 @@
-"""A crawl on the command line: its signals, its progress, its summary, its exit code."""
+"""A crawl on the command line: its signals, its progress, its log, its exit code."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import os
 import signal
 import sys
 import time
-from contextlib import aclosing, contextmanager, nullcontext
 from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, nullcontext
 from typing import NamedTuple
 
-from scraper import reports
 from scraper.app import Run
 from scraper.cli.output import json_line, say
 from scraper.cli.progress import progress
-from scraper.errors import ScraperError
+from scraper.cli.summary import summary
 from scraper.model import CrawlState, UrlState, Visit
 
 
@@ -24,21 +23,47 @@ class Show(NamedTuple):
     """What the user wants to see."""
 
     quiet: bool = False
+    verbose: bool = False
     stream: bool = False
+    advice: bool = True
 
 
 def carry_out(run: Run, db: str, show: Show, *, strict: bool = False) -> int:
     """Run a crawl to its end or to a signal, tell how it stands, return the exit code."""
-    logging.basicConfig(level=logging.ERROR, format="scraper: %(message)s", stream=sys.stderr)
+    return asyncio.run(carried_out(run, db, show, strict=strict))
+
+
+async def carried_out(run: Run, db: str, show: Show, *, strict: bool = False) -> int:
+    """The same inside a running loop."""
+    _log(show)
     started = time.monotonic()
-    stopped_by = asyncio.run(_watched(run, show))
+    stopped_by = await _watched(run, show)
     if not show.quiet:
-        _summary(run, db, time.monotonic() - started)
+        summary(run, db, time.monotonic() - started, advice=show.advice)
     if stopped_by is not None:
         return 128 + stopped_by
     if not run.tally.holds or run.state is CrawlState.INTERRUPTED:
         return 1
     return 3 if strict and run.tally.failed else 0
+
+
+class _Told(logging.Handler):
+    """Log lines on stderr, wherever the progress display has put it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"scraper: {self.format(record)}")
+
+
+def _log(show: Show) -> None:
+    """Show warnings of the parts; with --verbose every event, by default what a user must know, with --quiet errors."""
+    logger = logging.getLogger("scraper")
+    logger.handlers = [_Told()]
+    logger.propagate = False
+    logger.setLevel(logging.INFO if show.verbose else logging.ERROR)
+    if not (show.quiet or show.verbose):
+        logging.getLogger("scraper.app").setLevel(logging.INFO)
+        for part in ("scraper.store", "scraper.parse"):
+            logging.getLogger(part).setLevel(logging.WARNING)
 
 
 async def _watched(run: Run, show: Show) -> int | None:
@@ -84,47 +109,3 @@ def _stream(run: Run, visit: Visit) -> None:
             "lang": page.lang, "text": page.text, "depth": visit.url.depth,
         })  # fmt: skip
     sys.stdout.flush()
-
-
-def _summary(run: Run, db: str, seconds: float) -> None:
-    """Tell how it ended, what became of every URL, and what to do next."""
-    if run.crawl is None:
-        return
-    tally, name = run.tally, run.crawl.name
-    rate = f", {tally.fetched / seconds:.1f} pages/s" if tally.fetched and not run.crawl.continued else ""
-    say(f"crawl {name}: {run.state} after {seconds:.1f} s{rate}")
-    say(
-        f"  {tally.discovered} URLs discovered = {tally.queued} queued + {tally.fetched} fetched + {tally.redirected} redirected"
-        f" + {tally.skipped} skipped + {tally.failed} failed" + ("" if tally.holds else "  THE SUMS DO NOT MATCH: please report this")
-    )
-    if tally.records:
-        say(f"  {tally.records} records")
-    for state, counts in _reasons(db, run.crawl.id):
-        say(f"  {state}: {counts}")
-    if tally.beyond_depth:
-        depth = run.config.crawl.depth
-        say(f"  {tally.beyond_depth} links beyond depth {depth} were not followed; --depth {depth + 1} --new follows them")
-    say(f"  {_next_step(run, db)}")
-
-
-def _next_step(run: Run, db: str) -> str:
-    name = run.crawl.name if run.crawl is not None else ""
-    where = "" if db == "scraper.db" else f" --db {db}"
-    if run.state is CrawlState.LIMITED:
-        return f"limited by --max-pages {run.config.crawl.max_pages}: the same command with more goes on"
-    if run.state is CrawlState.INTERRUPTED:
-        return f"go on with: scraper resume {name!r}{where}"
-    return f'look at it with: scraper query{where} "SELECT url, title FROM pages LIMIT 10"'
-
-
-def _reasons(db: str, crawl_id: int) -> list[tuple[str, str]]:
-    try:
-        with reports.open_reader(db) as connection:
-            counted = reports.reasons(connection, crawl_id)
-    except ScraperError:
-        return []  # the summary goes without
-    states: dict[str, list[str]] = {}
-    for state, reason, count in counted:
-        if reason is not None and state in {UrlState.SKIPPED, UrlState.FAILED}:
-            states.setdefault(state, []).append(f"{reason} {count}")
-    return [(state, ", ".join(parts)) for state, parts in sorted(states.items())]

@@ -18,11 +18,14 @@ from scraper.cli import options
 @click.option("--new", is_flag=True, help="Start afresh even if a crawl of this name is unfinished.")
 @click.option("--strict", is_flag=True, help="Exit with 3 if some URL failed.")
 @click.option("--quiet", is_flag=True, help="Show no progress and no summary.")
-@click.option("--stream", is_flag=True, help="Print each record (without extractors: each page) as a JSON line once it is stored.")
+@click.option("-v", "--verbose", is_flag=True, help="Show every event of the crawl, one a line.")
+@click.option(
+    "--stream", is_flag=True, help="Print each record (without extractors: each page) as a JSON line once it is stored."
+)
 @options.settings
 @options.db
 def command(
-    urls: tuple[str, ...], source: str | None, name: str | None, new: bool, strict: bool, quiet: bool, stream: bool,
+    urls: tuple[str, ...], source: str | None, name: str | None, new: bool, strict: bool, quiet: bool, verbose: bool, stream: bool,
     db: str, file: str | None, **settings: Any,
 ) -> None:  # fmt: skip
     """Crawl URLs into the store, or go on with the unfinished crawl of the same name and seeds.
@@ -42,5 +45,5 @@ def command(
         path = stack.enter_context(listed(source, sys.stdin.buffer)) if source is not None else None
         seeds = Seeds(urls, path, source="standard input" if source == "-" else None)
         run = app.crawl(seeds, store=db, name=name, new=new, loaded=loaded, complain=say)
-        code = carry_out(run, db, Show(quiet=quiet, stream=stream), strict=strict)
+        code = carry_out(run, db, Show(quiet, verbose, stream), strict=strict)
     raise SystemExit(code)

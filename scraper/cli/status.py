@@ -43,7 +43,7 @@ def command(crawl: str | None, watch: bool, db: str, as_json: bool) -> None:
 
 
 def _show(connection: sqlite3.Connection, now: Status, *, as_json: bool) -> None:
-    from scraper.cli.output import json_line, say, table
+    from scraper.cli.output import json_line, say, sums, table
     from scraper.printable import printable
     from scraper.reports import reasons
 
@@ -53,15 +53,12 @@ def _show(connection: sqlite3.Connection, now: Status, *, as_json: bool) -> None
     tally = now.tally
     state = now.crawl.state if now.running or now.crawl.state != "running" else "interrupted (its process is gone)"
     click.echo(f"crawl {printable(now.crawl.name)} (number {now.crawl.id}): {state}")
-    click.echo(
-        f"{tally.discovered} URLs discovered = {tally.queued} queued + {tally.fetched} fetched"
-        f" + {tally.redirected} redirected + {tally.skipped} skipped + {tally.failed} failed; {tally.records} records"
-    )
-    columns = ("host", "queued", "fetched", "redirected", "skipped", "failed", "next_at", "breaker", "robots")
+    click.echo(f"{sums(tally)}; {tally.records} records")
+    columns = ("host", "queued", "fetched", "redirected", "skipped", "failed", "next request", "breaker", "robots.txt")
     table(columns, now.hosts)
     if now.more_hosts:
         say(f"and {now.more_hosts} hosts more")
-    told = [row for row in reasons(connection, now.crawl.id) if row[1] is not None]
+    told = [counted for counted in reasons(connection, now.crawl.id) if counted.reason is not None]
     if told:
         click.echo()
         table(("state", "reason", "urls"), told)

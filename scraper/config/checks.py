@@ -11,6 +11,8 @@ from scraper.errors import ConfigError
 MOST = 2**31 - 1  # of anything counted, and of seconds: what every database, clock and calendar can hold
 MOST_BYTES = 2**53  # what JSON keeps exact
 
+_ORIGIN = re.compile(r"https?://(\[[\da-fA-F:.]+\]|[^\s/?#@:\[\]]+)(:(?P<port>\d{1,5}))?/?")
+
 
 def at_least(section: Struct, least: int, *names: str, most: int = MOST) -> None:
     """Refuse numbers outside the bounds; None is none."""
@@ -64,3 +66,12 @@ def one_line(section: Struct, *names: str) -> None:
         text = getattr(section, name)
         if not text.isprintable():
             raise ConfigError(f"{name} must be one line without control characters, not {text!r}")
+
+
+def are_origins(section: Struct, *names: str) -> None:
+    """Refuse what does not name a scheme and a host, with a port or without."""
+    for name in names:
+        for text in getattr(section, name):
+            origin = _ORIGIN.fullmatch(text)
+            if origin is None or int(origin["port"] or 0) > 65535:
+                raise ConfigError(f"{name} holds no origin: {text!r}; write http://127.0.0.1:8000")

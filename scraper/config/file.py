@@ -97,7 +97,7 @@ def _lines(text: str) -> dict[str, int]:
     lines: dict[str, int] = {}
     header = ""
     statement: list[str] = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         statement.append(line)
         source = "\n".join(statement)
         if source.lstrip().startswith("["):

@@ -10,7 +10,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-from scraper.config.checks import MOST_BYTES, are_networks, are_patterns, at_least, more_than_zero, one_line
+from scraper.config.checks import (
+    MOST_BYTES,
+    are_networks,
+    are_origins,
+    are_patterns,
+    at_least,
+    more_than_zero,
+    one_line,
+)
 
 UNITS = 1024 * 1024  # bytes in a MiB
 
@@ -52,6 +60,7 @@ class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         more_than_zero(self, "connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout")
         at_least(self, 1, "max_body", "max_headers", "max_header_bytes")
         are_networks(self, "allow_private")
+        are_origins(self, "allow_origins")
 
 
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

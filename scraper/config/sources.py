@@ -18,6 +18,7 @@ from scraper.errors import ConfigError
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _PREFIX = "SCRAPER_"
 _NOT_SETTINGS = ("SCRAPER_DB",)  # the command line's own
+_FLAGS = {"extractors": "extractor"}  # given once for each value
 
 
 class Loaded(NamedTuple):
@@ -109,7 +110,7 @@ def _options(options: Mapping[str, object], problems: list[str]) -> Iterator[Set
             problems.append(f"unknown option {option}{meant}")
         elif value is not None and value != ():
             key = OPTIONS[option]
-            flag = f"--{'no-' if value is False else ''}{option.replace('_', '-')}"
+            flag = f"--{'no-' if value is False else ''}{_FLAGS.get(option, option).replace('_', '-')}"
             several = (value,) if isinstance(value, str) and is_list(key) else value
             yield Setting(key, several, f"command line {flag}")
 

@@ -139,20 +139,18 @@ class Fetcher:
         if limit is None and (answer.content_length or 0) > most:
             raise too_large
         pieces: list[bytes] = []
-        while not decoder.overflowed:
+        while not (decoder.overflowed or answer.content.at_eof()):
             deadline.enter("idle", self._config.idle_timeout)
-            chunk = await answer.content.readany()
-            if not chunk:
-                decoder.finish()
-                break
-            for piece in decoder.feed(chunk):
+            for piece in decoder.feed(await answer.content.readany()):
                 pieces.append(piece)
                 if len(piece) >= STEP:
                     await asyncio.sleep(0)  # a small chunk can decode to megabytes: let the others go on
-        if decoder.overflowed:
+        if not decoder.overflowed:
+            decoder.finish()
+        elif limit is None:
+            raise too_large
+        else:
             answer.close()
-            if limit is None:
-                raise too_large
         return b"".join(pieces)
 
 

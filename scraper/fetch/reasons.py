@@ -59,7 +59,7 @@ def explained(error: Exception) -> tuple[Reason, str]:
         case aiohttp.ServerDisconnectedError():
             return reason, "the server closed the connection without an answer"
         case aiohttp.ClientResponseError():  # its status says nothing: the parser's own is 400
-            return reason, error.message.partition(":")[0][:200]
+            return reason, error.message.partition(":")[0][:200] or type(error).__name__
     return reason, _system_words(beneath or error)
 
 

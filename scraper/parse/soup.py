@@ -7,6 +7,8 @@ from typing import Any
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning, XMLParsedAsHTMLWarning
 
+from scraper.parse.target import build
+
 
 def make_soup(text: str, builder: str = "lxml") -> BeautifulSoup:
     """Return the tree of an HTML text.
@@ -18,13 +20,11 @@ def make_soup(text: str, builder: str = "lxml") -> BeautifulSoup:
         raise TypeError(f"make_soup takes str, not {type(text).__name__}")
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
-    # Only lxml has the limit on the size of a text that is lifted here; ours is on the whole body.
-    options: dict[str, Any] = {"huge_tree": True} if builder == "lxml" else {}
     with warnings.catch_warnings():
         # Both are advice to somebody who chose the text; a page was not chosen.
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         warnings.simplefilter("ignore", XMLParsedAsHTMLWarning)
-        return BeautifulSoup(text, builder, **options)
+        return build(text) if builder == "lxml" else BeautifulSoup(text, builder)
 
 
 def take_apart(soup: BeautifulSoup) -> None:

@@ -90,7 +90,7 @@ class _Retries:
         again_at = now + backoff(error.attempts, self.config, self.random)
         too_late = again_at - tried_at > self.config.within
         if error.retry_after is not None:
-            until = now + min(max(0.0, error.retry_after), self.longest_retry_after)
+            until = now + min(error.retry_after, self.longest_retry_after)
             self.clock_of(url.host).park(until)
             again_at, too_late = max(again_at, until), False
         if too_late or error.attempts >= self.config.attempts:

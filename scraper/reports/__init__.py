@@ -1,14 +1,25 @@
 """Reading a store: guarded SQL, export, status. Synchronous and read-only; it works beside a running crawl."""
 
 from scraper.reports.connection import open_reader
-from scraper.reports.export import What, rows, write_csv, write_jsonl
+from scraper.reports.export import What, export, rows, write_csv, write_jsonl
 from scraper.reports.guard import limit_memory
 from scraper.reports.output import write_file
 from scraper.reports.query import run
 from scraper.reports.result import Result
-from scraper.reports.status import HostStatus, ReasonCount, Status, audit, crawls, find_crawl, reasons, status
+from scraper.reports.status import (
+    CrawlLine,
+    HostStatus,
+    ReasonCount,
+    Status,
+    audit,
+    crawls,
+    find_crawl,
+    reasons,
+    status,
+)
 
 __all__ = [
+    "CrawlLine",
     "HostStatus",
     "ReasonCount",
     "Result",
@@ -16,6 +27,7 @@ __all__ = [
     "What",
     "audit",
     "crawls",
+    "export",
     "find_crawl",
     "limit_memory",
     "open_reader",

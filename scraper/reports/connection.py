@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scraper import store
 from scraper.errors import NotAStore, SchemaTooNew, StoreBusy, StoreError
 
-APPLICATION_ID = 0x53435250  # "SCRP" in the database's header
 LONGEST_WAIT = 5.0  # seconds for another process's lock
 ANOTHER = "name another file with --db"
 
 
 @contextmanager
-def open_reader(path: str | Path, *, newest: int) -> Iterator[sqlite3.Connection]:
-    """Open the store read-only; `newest` is the newest schema version this program knows.
+def open_reader(path: str | Path, *, newest: int | None = None) -> Iterator[sqlite3.Connection]:
+    """Open the store read-only; `newest` is the newest schema version to take, by default that of this program.
 
     Raises StoreError with the way out: NotAStore, SchemaTooNew, StoreBusy. What SQLite raises inside the `with` is
     translated too. The connection may be used in any thread, by one at a time.
@@ -32,7 +32,7 @@ def open_reader(path: str | Path, *, newest: int) -> Iterator[sqlite3.Connection
     with _translated(path):
         connection = _connect(path)
         try:
-            _check_store(connection, path, newest)
+            _check_store(connection, path, store.newest("sqlite") if newest is None else newest)
             yield connection
         finally:
             connection.close()
@@ -93,7 +93,7 @@ def _check_store(connection: sqlite3.Connection, path: Path, newest: int) -> Non
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not tables:
         raise NotAStore(f"{path} is an empty database: run `scraper crawl`, or {ANOTHER}")
-    if application != APPLICATION_ID or "migration" not in tables:
+    if application != store.APPLICATION_ID or "migration" not in tables:
         raise NotAStore(f"{path} is a database of another program: {ANOTHER}")
     (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
     if version > newest:

@@ -15,6 +15,7 @@ from scraper.printable import printable
 from scraper.reports.result import Result
 
 What = Literal["records", "pages", "links", "urls"]
+Form = Literal["jsonl", "csv"]
 
 # The columns are those of the public views. Not the views themselves are read: each of these streams in the order of a
 # key, so that the first row comes at once and nothing is sorted. CROSS JOIN keeps SQLite to the order of the tables.
@@ -51,6 +52,14 @@ def rows(connection: sqlite3.Connection, what: What, crawl_id: int) -> Result:
     cursor = connection.execute(_SQL[what], (crawl_id,))
     json = frozenset({"data"}) if what == "records" else frozenset[str]()
     return Result(tuple(column[0] for column in cursor.description), _closing(cursor), json)
+
+
+def export(
+    connection: sqlite3.Connection, what: What, crawl_id: int, form: Form, out: BinaryIO, *, raw: bool = False
+) -> int:
+    """Write all records, pages, links or URLs of a crawl and return how many."""
+    result = rows(connection, what, crawl_id)
+    return write_csv(result, out, raw=raw) if form == "csv" else write_jsonl(result, out)
 
 
 def write_jsonl(result: Result, out: BinaryIO) -> int:

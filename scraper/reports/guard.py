@@ -90,6 +90,7 @@ class Guard:
 def guarded(connection: sqlite3.Connection) -> Guard:
     """Put the connection under guard. It is good for nothing but queries afterwards, one at a time."""
     connection.set_authorizer(None)
+    connection.set_progress_handler(None, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     for touched in ("json_each", "json_tree"):  # made at their first use, which the guard would refuse

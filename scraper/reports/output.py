@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +27,7 @@ def write_file(path: str | Path, writer: Callable[[BinaryIO], T]) -> T:
             stream: BinaryIO = target.open("wb")  # a directory refuses here
             beside = None
         else:
-            beside = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}.tmp")
+            beside = target.with_name(f".{target.name[:60]}.{os.urandom(4).hex()}.tmp")
             stream = beside.open("xb")
     try:
         with _blamed(path, ScraperError):

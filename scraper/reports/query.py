@@ -25,6 +25,8 @@ _MEANINGS = {
 }
 # Warning is what Python 3.11 raises for a second statement; ValueError is a NUL or a lone surrogate in the SQL.
 _FAULTS = (sqlite3.Error, sqlite3.Warning, MemoryError, ValueError)
+# Not the query's fault: these are left to `open_reader`.
+_STORE_FAULTS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR}
 
 
 def run(
@@ -41,35 +43,22 @@ def run(
     error. Raises QueryError, while rows are read too. A single call of a function over megabytes (`instr`, `replace`)
     cannot be interrupted: who must be sure ends the process.
     """
-    stopwatch = _Stopwatch(deadline, clock)
-    guard = Guard({})
-    try:
-        guard = guarded(connection)
-        connection.set_progress_handler(stopwatch.is_over, STEPS)
-        with stopwatch:
-            cursor = connection.execute(sql)
-    except _FAULTS as error:
-        raise stopwatch.what_happened(error, guard, sql) from error
+    guard = guarded(connection)
+    watch = _Watch(deadline, clock, lambda error: _explanation(error, guard, sql))
+    connection.set_progress_handler(watch.is_over, STEPS)
+    with watch:
+        cursor = connection.execute(sql)
     if cursor.description is None:
         raise QueryError(f"the SQL is empty: {EXAMPLE}")
-    rows = _rows(cursor, stopwatch, lambda error: stopwatch.what_happened(error, guard, sql), max_bytes)
-    return Result(tuple(column[0] for column in cursor.description), rows)
+    return Result(tuple(column[0] for column in cursor.description), _rows(cursor, watch, max_bytes))
 
 
-def _rows(
-    cursor: sqlite3.Cursor,
-    stopwatch: _Stopwatch,
-    explain: Callable[[BaseException], BaseException],
-    max_bytes: int | None,
-) -> Iterator[tuple[Any, ...]]:
+def _rows(cursor: sqlite3.Cursor, watch: _Watch, max_bytes: int | None) -> Iterator[tuple[Any, ...]]:
     size = 0
     try:
         while True:
-            try:
-                with stopwatch:
-                    row = next(cursor, None)
-            except _FAULTS as error:
-                raise explain(error) from error
+            with watch:
+                row = next(cursor, None)
             if row is None:
                 return
             if max_bytes is not None:
@@ -81,22 +70,30 @@ def _rows(
         cursor.close()
 
 
-class _Stopwatch:
-    """Counts the seconds spent inside SQLite, and tells it when to stop."""
+class _Watch:
+    """Stands around every stretch of work inside SQLite: counts its seconds, stops it, tells its errors as ours."""
 
-    def __init__(self, deadline: float, clock: Callable[[], float]) -> None:
+    def __init__(self, deadline: float, clock: Callable[[], float], explain: Callable[[BaseException], str]) -> None:
         self._deadline = deadline
         self._clock = clock
+        self._explain = explain
         self._spent = 0.0
         self._since = 0.0
         self._over = False
-        self._stop: BaseException | None = None
+        self._stop: KeyboardInterrupt | None = None
 
     def __enter__(self) -> None:
         self._since = self._clock()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._spent += self._clock() - self._since
+        if self._stop is not None:
+            raise self._stop
+        if not isinstance(error, _FAULTS) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORE_FAULTS:
+            return
+        if self._over:
+            raise QueryError(f"over {self._deadline:g} s: narrow it by a WHERE, or give it more time") from error
+        raise QueryError(self._explain(error)) from error
 
     def is_over(self) -> bool:
         """Must the query stop? SQLite asks, and it would swallow a Ctrl-C that comes here."""
@@ -104,16 +101,7 @@ class _Stopwatch:
             self._over = self._spent + self._clock() - self._since > self._deadline
         except KeyboardInterrupt as error:
             self._stop = error
-            return True
-        return self._over
-
-    def what_happened(self, error: BaseException, guard: Guard, sql: str) -> BaseException:
-        """The exception to raise for one from SQLite."""
-        if self._stop is not None:
-            return self._stop
-        if self._over:
-            return QueryError(f"over {self._deadline:g} s: narrow it by a WHERE, or set a higher deadline")
-        return QueryError(_explanation(error, guard, sql))
+        return self._over or self._stop is not None
 
 
 def _explanation(error: BaseException, guard: Guard, sql: str) -> str:

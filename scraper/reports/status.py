@@ -7,7 +7,9 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from scraper.errors import CrawlNotFound
 from scraper.model import Crawl, CrawlState, Reason, Tally, UrlState
@@ -16,26 +18,41 @@ _CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, d
 _STATES = tuple(state.value for state in UrlState)
 
 
-@dataclass(frozen=True, slots=True)
-class HostStatus:
-    """How a host does; `next_at` is UTC seconds, 0 for at once."""
+class CrawlLine(NamedTuple):
+    """A crawl in a list: `seeds`, `urls`, `pages` and the rest are counts, moments are ISO 8601."""
+
+    id: int
+    name: str
+    state: CrawlState
+    seeds: int
+    urls: int
+    pages: int
+    queued: int
+    failed: int
+    started_at: str
+    finished_at: str | None
+
+
+class HostStatus(NamedTuple):
+    """How a host does; `next_at` is ISO 8601, None for at once; `robots` what its robots.txt was answered with."""
 
     host: str
     queued: int
     fetched: int
+    redirected: int
+    skipped: int
     failed: int
-    next_at: float
+    next_at: str | None
     breaker: str
-    robots_status: str | None
+    robots: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonCount:
-    """How many URLs ended in a state for a reason."""
+class ReasonCount(NamedTuple):
+    """How many URLs are in a state for a reason."""
 
     state: UrlState
     reason: Reason | None
-    count: int
+    urls: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +62,35 @@ class Status:
     crawl: Crawl
     tally: Tally
     hosts: tuple[HostStatus, ...]
-    host_count: int
+    more_hosts: int
     running: bool
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: plain values, moments as ISO 8601."""
+        return {
+            "id": self.crawl.id,
+            "name": self.crawl.name,
+            "state": self.crawl.state.value,
+            "running": self.running,
+            "started_at": _iso(self.crawl.started_at),
+            "finished_at": _iso(self.crawl.finished_at),
+            **asdict(self.tally),
+            "hosts": [host._asdict() for host in self.hosts],
+            "more_hosts": self.more_hosts,
+        }
 
-def crawls(connection: sqlite3.Connection) -> list[Crawl]:
+
+def crawls(connection: sqlite3.Connection) -> list[CrawlLine]:
     """All crawls, the newest first."""
-    return [_crawl(row) for row in connection.execute(f"SELECT {_CRAWL} FROM crawl ORDER BY id DESC")]  # noqa: S608 - ours
+    rows = connection.execute(
+        "SELECT crawl.id, crawl.name, crawl.state, crawl.seed_count, crawl.discovered, coalesce(sum(host.fetched), 0),"
+        " coalesce(sum(host.queued), 0), coalesce(sum(host.failed), 0), crawl.started_at, crawl.finished_at"
+        " FROM crawl LEFT JOIN host ON host.crawl_id = crawl.id GROUP BY crawl.id ORDER BY crawl.id DESC"
+    )
+    return [
+        CrawlLine._make((number, name, CrawlState(state), *counts, _iso(started), _iso(finished)))
+        for number, name, state, *counts, started, finished in rows
+    ]
 
 
 def find_crawl(connection: sqlite3.Connection, crawl: str | int | None = None) -> Crawl:
@@ -82,11 +121,14 @@ def status(connection: sqlite3.Connection, crawl_id: int, *, now: float, hosts: 
         tally = _tally(connection, crawl_id)
         (host_count,) = connection.execute("SELECT count(*) FROM host WHERE crawl_id = ?", (crawl_id,)).fetchone()
         busiest = connection.execute(
-            "SELECT host, queued, fetched, failed, next_at, breaker, robots_status FROM host WHERE crawl_id = ?"
-            " ORDER BY queued DESC, failed DESC, id LIMIT ?",
+            "SELECT host, queued, fetched, redirected, skipped, failed, nullif(next_at, 0), breaker, robots_status"
+            " FROM host WHERE crawl_id = ? ORDER BY queued DESC, failed DESC, id LIMIT ?",
             (crawl_id, hosts),
         ).fetchall()
-    return Status(_crawl(row[1:]), tally, tuple(HostStatus(*host) for host in busiest), host_count, bool(row[0]))
+    told = tuple(
+        HostStatus._make((*counts, _iso(next_at), breaker, robots)) for *counts, next_at, breaker, robots in busiest
+    )
+    return Status(_crawl(row[1:]), tally, told, host_count - len(told), bool(row[0]))
 
 
 def reasons(connection: sqlite3.Connection, crawl_id: int) -> list[ReasonCount]:
@@ -135,6 +177,14 @@ def _tally(connection: sqlite3.Connection, crawl_id: int) -> Tally:
 def _crawl(row: tuple[object, ...]) -> Crawl:
     number, name, state, seeds, *rest = row
     return Crawl(number, name, CrawlState(state), tuple(json.loads(seeds)), *rest)  # type: ignore[arg-type]  # STRICT columns
+
+
+def _iso(moment: float | None) -> str | None:
+    """As the public views show moments: UTC, milliseconds, `Z`."""
+    if moment is None:
+        return None
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def _not_found(connection: sqlite3.Connection, wanted: str | None) -> str:

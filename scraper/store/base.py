@@ -1,4 +1,4 @@
-"""What a store must do: a short list of operations, with one implementation per database and one suite of tests for all."""
+"""What a store must do: a short list of operations, one implementation per database, one suite of tests for all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Store(Protocol):
         """Return the crawl's scope roots."""
 
     async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
-        """Return up to `limit` hosts with queued URLs that may be asked now, longest waiting first, but those `apart`."""
+        """Return up to `limit` hosts with queued URLs that may be asked now, longest waiting first, without `apart`."""
 
     async def next_due_at(self, crawl: Crawl, *, now: float, apart: Collection[int]) -> float | None:
         """Return when the next host with queued URLs, not `apart`, may be asked; None if there is no such host."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """A process: `place` names the machine (since its boot) and the space of process ids, `started` tells reuse of one."""
+    """A process: `place` names the machine since its boot and its space of process ids, `started` tells their reuse."""
 
     pid: int
     place: str
@@ -38,11 +37,13 @@ def to_json(owner: Owner) -> str:
     return msgspec.json.encode(owner).decode()
 
 
-def from_json(text: Any) -> Owner | None:
+def from_json(text: str | None) -> Owner | None:
     """Decode what a store holds; None for nothing or for something else."""
+    if text is None:
+        return None
     try:
         return msgspec.json.decode(text, type=Owner)
-    except (msgspec.DecodeError, TypeError):
+    except msgspec.DecodeError:
         return None
 
 

@@ -44,8 +44,8 @@ def migrate(connection: sqlite3.Connection, path: str, now: float) -> None:
     known = migrations("sqlite")
     if version > known[-1].version:
         raise SchemaTooNew(
-            f"{path} was written by a newer scraper (schema {version}, this one knows {known[-1].version}): upgrade scraper, "
-            "or name another file with --db"
+            f"{path} was written by a newer scraper (schema {version}, this one knows {known[-1].version}): "
+            "upgrade scraper, or name another file with --db"
         )
     for migration in known[version:]:
         try:

@@ -49,7 +49,9 @@ async def open_sqlite(path: str | Path, config: StoreConfig = StoreConfig()) -> 
 class SqliteStore:
     """A `Store` in one SQLite file; made by `open_sqlite`."""
 
-    def __init__(self, path: str, writer: aiosqlite.Connection, reader: aiosqlite.Connection, config: StoreConfig) -> None:
+    def __init__(
+        self, path: str, writer: aiosqlite.Connection, reader: aiosqlite.Connection, config: StoreConfig
+    ) -> None:
         self.path = path
         self._writer = writer
         self._reader = reader
@@ -82,7 +84,9 @@ class SqliteStore:
         owner = lease.to_json(lease.myself())
 
         async def work(db: aiosqlite.Connection) -> None:
-            ((holder, until),) = await db.execute_fetchall("SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,))
+            ((holder, until),) = await db.execute_fetchall(
+                "SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,)
+            )
             _refuse_if_held(self.path, crawl, lease.from_json(holder), until, now)
             await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE)
 
@@ -243,7 +247,9 @@ async def _keep_lease(db: aiosqlite.Connection, path: str, crawl: Crawl, now: fl
         "UPDATE crawl SET lease_until = ? WHERE id = ? AND epoch = ? RETURNING id", (now + LEASE, crawl.id, crawl.epoch)
     )
     if not held:
-        raise LeaseLost(f"crawl {crawl.name!r} in {path} was taken over by another process; nothing more is written here")
+        raise LeaseLost(
+            f"crawl {crawl.name!r} in {path} was taken over by another process; nothing more is written here"
+        )
 
 
 def _refuse_if_held(path: str, crawl: Crawl, holder: lease.Owner | None, until: float, now: float) -> None:
@@ -267,11 +273,13 @@ def _translated(path: str) -> Iterator[None]:
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreBusy(f"{path} is locked by another process: try again when it has ended") from error
         if code == sqlite3.SQLITE_READONLY:
-            raise StoreError(f"{path} is read-only: make it and its directory writable, or name another file with --db") from error
+            raise StoreError(
+                f"{path} is read-only: make it and its directory writable, or name another file with --db"
+            ) from error
         if code == sqlite3.SQLITE_FULL:
-            raise StoreError(f"{path}: the disk is full: make room and run `scraper resume`; nothing committed is lost") from error
+            raise StoreError(
+                f"{path}: the disk is full: make room and run `scraper resume`; nothing committed is lost"
+            ) from error
         if code == sqlite3.SQLITE_CORRUPT:
             raise StoreError(f"{path} is damaged: {error}") from error
         raise StoreError(f"{path}: {error}") from error
-
-

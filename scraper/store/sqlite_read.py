@@ -1,4 +1,4 @@
-"""What the SQLite store reads: claims, due hosts, crawls, the accounting. Every statement inside the line goes by index."""
+"""What the SQLite store reads: claims, due hosts, crawls, the accounting; inside the line always by index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ HOSTS_IN_ONE_CLAIM = 100  # of at most 500 terms in a compound SELECT, two a hos
 CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, epoch"
 STATES = tuple(state.value for state in UrlState)
 
-_DEFERRED = "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT ?)"
+_DEFERRED = (
+    "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT ?)"
+)
 _FRESH = "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at = 0 ORDER BY rank, url_id LIMIT ?)"
 
 
@@ -54,8 +56,8 @@ async def due_hosts(
 ) -> list[HostState]:
     """Return hosts with queued URLs whose clock has run, the longest waiting first."""
     rows = await db.execute_fetchall(
-        "SELECT host, id, next_at, crawl_delay, breaker, failures, openings, robots_status, robots_text, robots_expires_at,"
-        " queued FROM host WHERE crawl_id = ? AND queued > 0 AND next_at <= ? ORDER BY next_at, id LIMIT ?",
+        "SELECT host, id, next_at, crawl_delay, breaker, failures, openings, robots_status, robots_text,"
+        " robots_expires_at, queued FROM host WHERE crawl_id = ? AND queued > 0 AND next_at <= ? ORDER BY next_at, id LIMIT ?",
         (crawl_id, now, limit + len(apart)),
     )
     return [HostState(*row) for row in rows if row[1] not in apart][:limit]
@@ -82,15 +84,18 @@ async def _claim(
         parts += [_DEFERRED, _FRESH]
         parameters += [host, now, enough, host, enough]
     rows = await db.execute_fetchall(
-        "SELECT q.host_id, u.id, u.url, host.host, u.kind, u.depth, u.seed, u.via, u.attempts, u.tried_at, q.due_at, q.rank"
-        f" FROM ({' UNION ALL '.join(parts)}) AS q JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id",
+        "SELECT q.host_id, u.id, u.url, host.host, u.kind, u.depth, u.seed, u.via, u.attempts, u.tried_at, q.due_at,"
+        f" q.rank FROM ({' UNION ALL '.join(parts)}) AS q JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id",
         parameters,
     )
     found: dict[int, list[CrawlUrl]] = {host: [] for host in wanted}
-    for host, number, url, name, kind, depth, seed, via, *rest in rows:
+    for host, number, url, name, kind, depth, seed, via, attempts, tried_at, due_at, rank in rows:
         if number not in held.get(host, ()):
             hops = tuple(json.loads(via)) if via else ()
-            found[host].append(CrawlUrl(number, url, name, Kind(kind), depth, bool(seed), hops, *rest, host_id=host))
+            claimed = CrawlUrl(
+                number, url, name, Kind(kind), depth, bool(seed), hops, attempts, tried_at, due_at, rank, host
+            )
+            found[host].append(claimed)
     due = await _next_due(db, [host for host, urls in found.items() if len(urls) < wanted[host]], now)
     return {
         host: Claimed(
@@ -121,20 +126,19 @@ async def tally(db: aiosqlite.Connection, crawl_id: int) -> Tally:
     ((discovered, records, beyond),) = await db.execute_fetchall(
         "SELECT discovered, records, beyond_depth FROM crawl WHERE id = ?", (crawl_id,)
     )
-    return Tally(discovered, *counts, records=records, beyond_depth=beyond)
+    return Tally(discovered, **dict(zip(STATES, counts, strict=True)), records=records, beyond_depth=beyond)
 
 
 async def audit(db: aiosqlite.Connection, crawl_id: int) -> Tally:
     """Return the accounting from the rows; only `discovered` and `beyond_depth` are what was counted on the way."""
     kept = await tally(db, crawl_id)
-    states = dict(
-        await db.execute_fetchall(
-            "SELECT state, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?) GROUP BY state",
-            (crawl_id,),
-        )
+    counted = await db.execute_fetchall(
+        "SELECT state, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?) GROUP BY state",
+        (crawl_id,),
     )
+    states = {str(state): int(count) for state, count in counted}
     ((records,),) = await db.execute_fetchall(
         "SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = ?)", (crawl_id,)
     )
-    counts = [states.get(state, 0) for state in STATES]
-    return Tally(kept.discovered, *counts, records=records, beyond_depth=kept.beyond_depth)
+    counts = {state: states.get(state, 0) for state in STATES}
+    return Tally(kept.discovered, **counts, records=records, beyond_depth=kept.beyond_depth)

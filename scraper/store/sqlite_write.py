@@ -65,14 +65,22 @@ class HostIds:
         return {host: self._ids[crawl_id, host] for host in wanted}
 
 
-async def insert_crawl(
-    db: aiosqlite.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float
-) -> int:
+async def insert_crawl(db: aiosqlite.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float) -> int:
     """Insert a running crawl and return its number."""
     ((crawl_id,),) = await db.execute_fetchall(
         "INSERT INTO crawl (name, state, seeds, seed_count, digest, config, started_at, epoch, owner, lease_until)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING id",
-        (new.name, CrawlState.RUNNING, json.dumps(new.seeds), new.seed_count, new.digest, new.config, now, owner, lease_until),
+        (
+            new.name,
+            CrawlState.RUNNING,
+            json.dumps(new.seeds),
+            new.seed_count,
+            new.digest,
+            new.config,
+            now,
+            owner,
+            lease_until,
+        ),
     )
     return int(crawl_id)
 
@@ -80,7 +88,8 @@ async def insert_crawl(
 async def take(db: aiosqlite.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float) -> None:
     """Make this process the one that runs the crawl."""
     await db.execute_fetchall(
-        "UPDATE crawl SET state = ?, config = ?, owner = ?, lease_until = ?, epoch = epoch + 1, finished_at = NULL WHERE id = ?",
+        "UPDATE crawl SET state = ?, config = ?, owner = ?, lease_until = ?, epoch = epoch + 1, finished_at = NULL"
+        " WHERE id = ?",
         (CrawlState.RUNNING, config, owner, lease_until, crawl_id),
     )
 
@@ -90,7 +99,9 @@ async def add_seeds(
 ) -> None:
     """Queue seeds; what is there already stays as it is."""
     ids = await host_ids.resolve(db, crawl_id, (link.host for link in seeds))
-    rows = [_url_row(ids[link.host], link, link.url, depth=0, seed=True, found_on=None, via=(), now=now) for link in seeds]
+    rows = [
+        _url_row(ids[link.host], link, link.url, depth=0, seed=True, found_on=None, via=(), now=now) for link in seeds
+    ]
     await _insert_urls(db, crawl_id, rows)
 
 
@@ -117,9 +128,10 @@ async def complete(
     await _remember_hosts(db, hosts)
     records, beyond = sum(len(visit.records) for visit in visits), sum(visit.beyond_depth for visit in visits)
     await db.execute_fetchall(
-        "UPDATE crawl SET records = records + ?, beyond_depth = beyond_depth + ? WHERE id = ?", (records, beyond, crawl_id)
+        "UPDATE crawl SET records = records + ?, beyond_depth = beyond_depth + ? WHERE id = ?",
+        (records, beyond, crawl_id),
     )
-    ended = Counter(visit.state for visit in visits if visit.state is not UrlState.QUEUED)
+    ended: Counter[str] = Counter(visit.state for visit in visits if visit.state is not UrlState.QUEUED)
     ended[UrlState.QUEUED] = -ended.total()
     added = {state.value: ended[state] + found[state] for state in UrlState}
     return Tally(found.total(), **added, records=records, beyond_depth=beyond)
@@ -127,7 +139,8 @@ async def complete(
 
 async def _end_urls(db: aiosqlite.Connection, visits: Sequence[Visit]) -> None:
     await db.executemany(
-        "UPDATE url SET state = ?, reason = ?, detail = ?, attempts = ?, due_at = ?, tried_at = ?, redirect_to = ? WHERE id = ?",
+        "UPDATE url SET state = ?, reason = ?, detail = ?, attempts = ?, due_at = ?, tried_at = ?, redirect_to = ?"
+        " WHERE id = ?",
         [
             (v.state, v.reason, v.detail, v.attempts, v.due_at, v.tried_at, v.redirect_to, v.url.id)
             for v in sorted(visits, key=lambda visit: visit.url.id)
@@ -156,7 +169,8 @@ async def _store_pages(db: aiosqlite.Connection, crawl_id: int, visits: Sequence
         [
             (
                 v.url.id, crawl_id, r.status, r.content_type or None, p.charset, p.title, p.description, p.lang, p.text,
-                p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3), r.fetched_at,
+                p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3),
+                r.fetched_at,
             )
             for v, p, r in pages
         ],
@@ -197,7 +211,15 @@ def _found_rows(visit: Visit, ids: dict[str, int], now: float) -> Iterator[tuple
 
 
 def _url_row(
-    host_id: int, link: Link, url: str, *, depth: int, seed: bool, found_on: int | None, via: tuple[str, ...], now: float
+    host_id: int,
+    link: Link,
+    url: str,
+    *,
+    depth: int,
+    seed: bool,
+    found_on: int | None,
+    via: tuple[str, ...],
+    now: float,
 ) -> tuple[Any, ...]:
     state, reason, detail = UrlState.QUEUED, None, None
     if link.verdict is not None:
@@ -266,5 +288,3 @@ async def _remember_hosts(db: aiosqlite.Connection, hosts: Sequence[HostState]) 
             for h in hosts
         ],
     )  # fmt: skip
-
-

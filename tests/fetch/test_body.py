@@ -27,6 +27,7 @@ TEXT = b"".join(b"<p>Paragraph %d of a page that is worth reading.</p>\n" % numb
 
 
 def raw_deflate(data: bytes) -> bytes:
+    """Deflate without the zlib wrapping, as some servers send it."""
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(data) + packer.flush()
 
@@ -45,16 +46,19 @@ each_coding = pytest.mark.parametrize("coding", list(ENCODERS))
 
 
 def encoded(data: bytes, chain: tuple[str, ...]) -> bytes:
+    """Put the codings on, in order."""
     for name in chain:
         data = ENCODERS[name](data)
     return data
 
 
 def decoder(chain: tuple[str, ...], limit: int = MANY) -> Decoder:
+    """A decoder for these codings."""
     return Decoder(codings([", ".join(name.removesuffix("-raw") for name in chain)]), limit)
 
 
 def decoded(data: bytes, chain: tuple[str, ...], chunk: int = MANY, limit: int = MANY) -> bytes:
+    """Take the codings off, the body coming in chunks."""
     taking = decoder(chain, limit)
     whole = b"".join(piece for at in range(0, len(data), chunk) for piece in taking.feed(data[at : at + chunk]))
     taking.finish()
@@ -62,6 +66,7 @@ def decoded(data: bytes, chain: tuple[str, ...], chunk: int = MANY, limit: int =
 
 
 def failure(data: bytes, chain: tuple[str, ...], chunk: int = MANY, limit: int = MANY) -> Reason:
+    """The reason why a body cannot be decoded."""
     with pytest.raises(BodyError) as caught:
         decoded(data, chain, chunk, limit)
     return caught.value.reason

@@ -10,9 +10,11 @@ class Clock:
         self.on_sleep = lambda: None
 
     def __call__(self):
+        """The moment it is."""
         return self.now
 
     async def sleep(self, seconds):
+        """Let the time pass at once."""
         assert seconds > 0
         self.slept.append(seconds)
         self.now += seconds
@@ -21,4 +23,5 @@ class Clock:
 
 @pytest.fixture
 def clock():
+    """A clock that stands at 1000."""
     return Clock()

@@ -18,11 +18,13 @@ URL = CrawlUrl(1, "http://h/a", HOST)
 
 
 def fail(breaker, now, times=1):
+    """Begin attempts that fail."""
     for _ in range(times):
         breaker.failed(now, breaker.enter(now))
 
 
 def opened(now=0.0, config=CONFIG):
+    """A breaker that has just opened."""
     breaker = Breaker(HOST, config)
     fail(breaker, now, config.failures)
     return breaker
@@ -137,8 +139,9 @@ def test_absurd_numbers_of_openings_do_not_overflow():
 class BreakerMachine(RuleBasedStateMachine):
     """Attempts begin and end in any order while time passes."""
 
-    @initialize(failures=st.integers(1, 4), openings=st.integers(0, 3))
+    @initialize(failures=st.integers(1, 4), openings=st.integers(1, 3))
     def start(self, failures, openings):
+        """A new breaker."""
         self.config = BreakerConfig(failures=failures, cooldown=10.0, longest=35.0, openings=openings)
         self.breaker = Breaker(HOST, self.config)
         self.now = 0.0
@@ -149,10 +152,12 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 10.0, 40.0]))
     def time_passes(self, seconds):
+        """The clock moves on."""
         self.now += seconds
 
     @rule()
     def begin(self):
+        """An attempt begins if it is admitted, and is refused if not."""
         if not self.breaker.admits(self.now):
             with pytest.raises(BreakerOpen):
                 self.breaker.enter(self.now)
@@ -161,12 +166,14 @@ class BreakerMachine(RuleBasedStateMachine):
         self.running.append((self.breaker.enter(self.now), self.changes))
 
     def take(self, data):
+        """End one of the running attempts: its stretch, and whether the breaker has not changed since it began."""
         stretch, began = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
         return stretch, began == self.changes
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def succeed(self, data):
+        """An attempt is answered."""
         stretch, is_current = self.take(data)
         was_open = self.breaker.state == "open"
         self.breaker.succeeded(stretch)
@@ -178,6 +185,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def fail(self, data):
+        """An attempt fails."""
         stretch, is_current = self.take(data)
         was_open = self.breaker.state == "open"
         self.breaker.failed(self.now, stretch)
@@ -191,6 +199,7 @@ class BreakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def abandon(self, data):
+        """An attempt is cancelled."""
         stretch, is_current = self.take(data)
         before = (self.breaker.state, self.breaker.failures, self.breaker.openings, self.breaker.until)
         self.breaker.abandoned(stretch)
@@ -201,12 +210,14 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_right(self):
+        """Failures, openings and state are what the outcomes add up to."""
         assert (self.breaker.failures, self.breaker.openings) == (self.in_a_row, self.openings)
         expected = "closed" if not self.openings else "open" if self.openings <= self.config.openings else "down"
         assert self.breaker.state == expected
 
     @invariant()
     def at_most_one_probe_runs(self):
+        """While the breaker is not closed, at most one attempt of this stretch runs."""
         probes = sum(began == self.changes for _, began in self.running)
         assert self.breaker.state == "closed" or probes <= 1
 
@@ -232,10 +243,12 @@ def answers(*outcomes):
 
 
 def transient(reason=Reason.CONNECT):
+    """A failure that may pass."""
     return TransientFetchError(URL.url, reason, "no answer")
 
 
 async def attempts(fetch, times):
+    """Fetch so many times, each time in vain."""
     for _ in range(times):
         with pytest.raises((TransientFetchError, PermanentFetchError)):
             await fetch(URL)

@@ -14,10 +14,12 @@ SITE = "https://example.com"
 
 
 def rules(text, agent=AGENT):
+    """The robots of a file."""
     return read_robots("200", text, agent=agent, expires_at=0.0)
 
 
 def allows(text, path, agent=AGENT):
+    """Whether a file allows a path."""
     return rules(text, agent).allows(SITE + path) is None
 
 
@@ -231,7 +233,7 @@ def test_what_is_persisted_is_read_the_same():
 def test_rules_beyond_the_bound_err_on_the_sites_side():
     """Past 12,000 characters of wildcard rules a Disallow ends at its wildcard, and an Allow is dropped."""
     text = (
-        ALL + "Disallow: /x*aaa\n" * 1500 + "Disallow: /private*/a\nAllow: /private*\nDisallow: /plain\nAllow: /plain/a"
+        ALL + "Disallow: /x*aaa\n" * 2000 + "Disallow: /private*/a\nAllow: /private*\nDisallow: /plain\nAllow: /plain/a"
     )
     assert not allows(text, "/private/b")
     assert not allows(text, "/plain/b")

@@ -40,6 +40,13 @@ def test_a_further_attempt_books_the_clock_but_no_place():
     assert (clock.running, clock.next_at) == (1, 11.0)
 
 
+def test_an_early_start_is_made_good():
+    """A request that starts before its time moves the next one on by a whole delay all the same."""
+    clock = HostClock(0.5, 2, next_at=50.0)
+    clock.start(10.0)
+    assert clock.next_at == 50.5
+
+
 def test_an_end_without_a_start_is_an_error():
     """Ending more requests than were started raises, for it would let too many run."""
     with pytest.raises(RuntimeError, match="never started"):

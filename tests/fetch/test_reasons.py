@@ -1,0 +1,209 @@
+"""Every failure has its reason: names, ports, certificates, and the table of aiohttp's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+import trustme
+from aiohttp.client_reqrep import ConnectionKey
+from aioresponses import aioresponses
+
+from scraper.errors import PermanentFetchError
+from scraper.fetch.reasons import explained, retry_after
+from scraper.model import Reason
+
+NOW = 1_700_000_000.0
+OK = b"HTTP/1.1 200 OK\r\n"
+TEXT = b"<!doctype html><title>A small page</title><p>" + b"words and more words " * 4
+
+
+class _Failing(aiohttp.abc.AbstractResolver):
+    """A resolver that raises."""
+
+    def __init__(self, error):
+        self.error = error
+
+    async def resolve(self, host, port=0, family=socket.AF_UNSPEC):
+        raise self.error
+
+    async def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+            "Temporary failure in name resolution",
+        ),
+        (UnicodeError("label empty or too long"), "not a name that can be looked up"),
+    ],
+    ids=["unknown", "temporary", "impossible"],
+)
+async def test_dns(error, detail, monkeypatch, outcome):
+    """A name that cannot be resolved is `dns`, and the detail tells an unknown name from a failing server."""
+    monkeypatch.setattr(aiohttp, "ThreadedResolver", lambda: _Failing(error))
+    failed = await outcome("http://nowhere.example/")
+    assert (failed.reason, failed.detail) == (Reason.DNS, detail)
+
+
+async def test_refused_connection(wired, outcome):
+    """A port that nobody listens on is `connect`."""
+    async with wired() as wire:
+        url = wire.url
+    error = await outcome(url)
+    assert (error.reason, error.detail) == (Reason.CONNECT, "Connection refused")
+
+
+@pytest.fixture
+def authority(monkeypatch):
+    """A certificate authority that the fetcher trusts."""
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
+    return authority
+
+
+def serving(certificate) -> ssl.SSLContext:
+    """What a server with this certificate needs."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+async def test_tls(authority, wired, outcome):
+    """A host with a valid certificate is fetched over TLS."""
+    page = OK + b"Content-Length: 2\r\n\r\nhi"
+    async with wired(page, tls=serving(authority.issue_cert("127.0.0.1"))) as wire:
+        assert (await outcome(wire.url)).body == b"hi"
+
+
+@pytest.mark.parametrize("fault", ["untrusted", "wrong host", "expired"])
+async def test_bad_certificate(fault, authority, wired, outcome):
+    """A certificate that is self-signed, another host's or expired is `tls`, and nothing is sent."""
+    certificate = {
+        "untrusted": lambda: trustme.CA().issue_cert("127.0.0.1"),
+        "wrong host": lambda: authority.issue_cert("example.com"),
+        "expired": lambda: authority.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 2, tzinfo=UTC)),
+    }[fault]()
+    async with wired(tls=serving(certificate)) as wire:
+        error = await outcome(wire.url)
+        assert wire.asked == 0
+    assert (type(error), error.reason) == (PermanentFetchError, Reason.TLS)
+
+
+async def test_plain_server_behind_https(outcome):
+    """A server that does not speak TLS is `tls`."""
+
+    async def serve(reader, writer):
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await outcome(f"https://127.0.0.1:{port}/")).reason == Reason.TLS
+
+
+async def test_handshake_cut_off(outcome):
+    """A connection that is closed in the TLS handshake is `reset`."""
+
+    async def serve(reader, writer):
+        await reader.read(100)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await outcome(f"https://127.0.0.1:{port}/")).reason == Reason.RESET
+
+
+KEY = ConnectionKey("host.example", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
+ASKED = aiohttp.RequestInfo(aiohttp.client.URL("http://host.example/"), "GET", None)
+ERRORS = [
+    (aiohttp.ClientConnectorDNSError(KEY, OSError(None, "no such name")), Reason.DNS),
+    (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "x")), Reason.CONNECT),
+    (aiohttp.ClientConnectorError(KEY, TimeoutError(110, "x")), Reason.CONNECT),
+    (aiohttp.ClientConnectorError(KEY, OSError(113, "x")), Reason.CONNECT),
+    (aiohttp.ClientConnectorError(KEY, ConnectionResetError(104, "x")), Reason.RESET),
+    (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLError(1, "x")), Reason.TLS),
+    (aiohttp.ClientConnectorSSLError(KEY, ssl.SSLEOFError(8, "x")), Reason.RESET),
+    (aiohttp.ClientConnectorCertificateError(KEY, ssl.SSLCertVerificationError("x")), Reason.TLS),
+    (aiohttp.ServerFingerprintMismatch(b"a", b"b", "host.example", 443), Reason.TLS),
+    (aiohttp.ServerTimeoutError(), Reason.TIMEOUT),
+    (aiohttp.ConnectionTimeoutError(), Reason.TIMEOUT),
+    (aiohttp.SocketTimeoutError(), Reason.TIMEOUT),
+    (TimeoutError(), Reason.TIMEOUT),
+    (aiohttp.ServerDisconnectedError(), Reason.RESET),
+    (aiohttp.ClientOSError(104, "x"), Reason.RESET),
+    (aiohttp.ClientConnectionResetError("x"), Reason.RESET),
+    (aiohttp.ClientConnectionError("x"), Reason.RESET),
+    (OSError(24, "x"), Reason.RESET),
+    (aiohttp.ClientPayloadError("x"), Reason.TRUNCATED),
+    (aiohttp.ClientResponseError(ASKED, (), status=400, message="Bad status line:\n\n  b'\x1b[31m'"), Reason.PROTOCOL),
+    (aiohttp.TooManyRedirects(ASKED, ()), Reason.PROTOCOL),
+    (aiohttp.InvalidURL("http://host.example/"), Reason.PROTOCOL),
+    (aiohttp.NonHttpUrlClientError("x"), Reason.PROTOCOL),
+    (aiohttp.ClientError("x"), Reason.PROTOCOL),
+]
+
+
+@pytest.mark.parametrize(("error", "reason"), ERRORS, ids=lambda value: type(value).__name__)
+async def test_reasons(error, reason, outcome):
+    """Every error of aiohttp and of the sockets has its reason, and the cause is kept."""
+    with aioresponses() as mocked:
+        mocked.get("http://host.example/", exception=error)
+        failed = await outcome("http://host.example/")
+    assert failed.reason == reason
+    assert failed.__cause__ is error
+    assert failed.detail
+
+
+async def test_statuses_through_the_mock(outcome):
+    """A mocked answer passes like a real one."""
+    with aioresponses() as mocked:
+        mocked.get("http://host.example/", body=TEXT, content_type="text/html")
+        assert (await outcome("http://host.example/")).body == TEXT
+
+
+def test_tls_error_on_an_open_connection():
+    """A TLS error after the handshake, which aiohttp reports as a lost connection, is `tls`."""
+    lost = aiohttp.ClientOSError(1, "x")
+    lost.__cause__ = ssl.SSLError(1, "[SSL: TLSV1_ALERT_INTERNAL_ERROR] x")
+    assert explained(lost)[0] == Reason.TLS
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        (" 120 ", 120.0),
+        ("1000000000000", 1e12),
+        ("9" * 400, float("inf")),
+        ("-5", None),
+        ("1.5", None),
+        ("1e12", None),
+        ("٣", None),
+        ("soon", None),
+        ("Tue, 14 Nov 2023 22:14:20 GMT", 60.0),
+        ("Tuesday, 14-Nov-23 22:14:20 GMT", 60.0),
+        ("Tue Nov 14 22:14:20 2023", 60.0),
+        ("Tue, 14 Nov 2023 23:14:20 +0100", 60.0),
+        ("Tue, 14 Nov 2023 22:12:20 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)).timestamp() - NOW),
+        ("Tue, 99 Nov 2023 22:14:20 GMT", None),
+        ("Tue, 14 Nov 99999999999999999999 22:14:20 GMT", None),
+    ],
+)
+def test_retry_after(text, seconds):
+    """Retry-After is seconds or a date; what is past or makes no sense is None."""
+    assert retry_after(text, NOW) == seconds

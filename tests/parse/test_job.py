@@ -1,0 +1,151 @@
+import gc
+import pickle
+from hashlib import blake2b
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scraper.model import Link, ParsedPage, Reason, Record, Response, Verdict
+from scraper.parse import extractor, job
+from scraper.scope import Patterns
+
+if job.sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+BODY = (
+    "<html lang=en><title>T</title><meta name=description content=D><meta name=robots content=noindex>"
+    "<p>größe <a href=/a rel=nofollow>A</a> <a href=/b>B</a> <a href=http://[>C</a>"
+).encode()
+RESPONSE = Response("http://a.test/", 200, (("content-type", "text/html; charset=utf-8"),), BODY)
+BUILTIN = (type(None), bool, int, float, str, bytes)
+
+
+@extractor()
+def heading(page):
+    """Make one record of a page."""
+    yield {"t": page.soup.title.string, "links": len(page.links)}
+
+
+def parsed(response=RESPONSE, **options):
+    """Parse a page as a worker does, and take it back as the crawl does."""
+    kind, values = job.answer(job.asked(response), job.Settings(Patterns(), **options))
+    assert kind == "page", values
+    return job.as_page(values)
+
+
+def test_page():
+    """A page comes back with all that is promised of it."""
+    page = parsed(extractors=(heading,))
+    assert zstd.decompress(page.body) == BODY
+    key = page.links[0].key
+    assert page == ParsedPage(
+        charset="utf-8",
+        content_hash=blake2b(BODY, digest_size=16).hexdigest(),
+        title="T",
+        description="D",
+        lang="en",
+        text="größe A B C",
+        links=(
+            Link("http://a.test/a", "http://a.test", key, "A", "nofollow", Verdict(Reason.NOFOLLOW, "rel=nofollow")),
+            Link("http://a.test/b", "http://a.test", page.links[1].key, "B"),
+        ),
+        bad_links=1,
+        records=(Record("heading", 0, {"t": "T", "links": 2}),),
+        body=page.body,
+        size=len(BODY),
+        noindex=True,
+    )
+    assert isinstance(page.links[0].verdict, Verdict)
+    assert parsed(bodies=False).body is None
+    assert parsed(nofollow=False).links[0].verdict is None
+
+
+def test_replacements():
+    """Bad bytes are counted."""
+    assert parsed(Response("http://a.test/", 200, RESPONSE.headers, b"<p>a\xff\xff")).replacements == 2
+
+
+def test_extractor_changes_tree():
+    """What an extractor does to the tree does not change what was read of the page."""
+
+    def wreck(page):
+        page.soup.body.decompose()
+        page.soup.html.clear()
+
+    assert parsed(extractors=(extractor()(wreck),)).text == "größe A B C"
+
+
+def builtin(value):
+    """Tell whether a value is built of built-in types."""
+    if isinstance(value, (tuple, list)):
+        return all(map(builtin, value))
+    if isinstance(value, dict):
+        return all(builtin(part) for pair in value.items() for part in pair)
+    return type(value) in BUILTIN
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"<p>", b"<title>&#0;&#xd800;", b"<a href='\0", b"<table><a href=x>"]),
+)
+def test_plain(body, start):
+    """Whatever the bytes, what leaves the job is built of built-in types, and its text can be written as UTF-8."""
+    response = Response("http://a.test/", 200, (), start + body)
+    kind, values = job.answer(job.asked(response), job.Settings(Patterns(), extractors=(heading,)))
+    assert builtin(values)
+    pickle.dumps((kind, values))
+    if kind == "page":
+        page = job.as_page(values)
+        "".join([page.text, page.title or "", *(link.text + link.rel + link.url for link in page.links)]).encode()
+        assert "\0" not in page.text
+    else:
+        assert "heading" in values  # a page without a title
+
+
+def test_failures():
+    """Whatever is raised becomes a text that begins with what failed."""
+
+    def explode(page):
+        raise MemoryError
+
+    settings = job.Settings(Patterns(), extractors=(extractor()(explode),))
+    assert job.answer(job.asked(RESPONSE), settings)[1].startswith("memory: ")
+    settings = job.Settings(Patterns(), builder="html.parser")
+    kind, why = job.answer(("http://a.test/", 200, (), b"<![x"), settings)
+    assert kind == "page" or why.startswith("tree: ")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"<a " * 100_000, id="open-tags"),
+        pytest.param(b"<b><i>" * 5_000 + b"</b></i>" * 5_000, id="misnested"),
+        pytest.param(b"<div>" * 20_000, id="deep"),
+        pytest.param(b"<p a=" + b"x" * 1_000_000, id="long-attribute"),
+        pytest.param(b"<p " + b"a=1 " * 100_000 + b">", id="attributes"),
+        pytest.param(b"<!--" * 100_000, id="comments"),
+        pytest.param(b"<pre>" + b"\n \n" * 100_000 + b"</pre>", id="blank-lines"),
+        pytest.param(b"<a href=x>" * 10_000, id="nested-links"),
+        pytest.param(b"<meta charset=" * 1_000, id="metas"),
+    ],
+)
+def test_hostile(body):
+    """Shapes that take some parsers minutes end within seconds."""
+    job.answer(("http://a.test/", 200, (), body), job.Settings(Patterns()))
+
+
+def test_leaves_nothing():
+    """A parsed page leaves nothing to the cyclic collector."""
+    parsed(extractors=(heading,))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            parsed(Response("http://a.test/", 200, (), BODY * 20), extractors=(heading,))
+        assert gc.collect() < 2_000  # lxml's own; some 30,000 if the trees were left
+    finally:
+        gc.enable()

@@ -1,0 +1,108 @@
+import pytest
+
+from scraper import urls
+from scraper.model import Reason, Verdict
+from scraper.parse import Page, links
+from scraper.scope import Patterns
+
+URL = "http://a.test/dir/page?q"
+
+
+def page(html, **options):
+    """A page at URL."""
+    return Page(URL, html, **options)
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        pytest.param("<a href=x>", ["http://a.test/dir/x"], id="relative"),
+        pytest.param("<a href='/x#y'><a href=/x><a href=/x#z>", ["http://a.test/x"], id="fragments-distinct"),
+        pytest.param("<a href=#top><a href=''><a href=' '>", [], id="itself"),
+        pytest.param("<a href=?q>", [URL], id="itself-by-name"),
+        pytest.param("<a name=x><area><a href>", [], id="no-href"),
+        pytest.param("<area href=a>", ["http://a.test/dir/a"], id="area"),
+        pytest.param("<frameset><frame src=b></frameset>", ["http://a.test/dir/b"], id="frame"),
+        pytest.param("<iframe src=b></iframe>", ["http://a.test/dir/b"], id="iframe"),
+        pytest.param("<link rel='NEXT x' href=2><link rel=stylesheet href=s>", ["http://a.test/dir/2"], id="link-next"),
+        pytest.param("<link rel=prev href=0><link href=1>", ["http://a.test/dir/0"], id="link-prev"),
+        pytest.param("<a href='\n HTTP://B.test:80/./%7e\t'>", ["http://b.test/%7e"], id="canonical"),
+        pytest.param("<a href=//u:p@b.test/>", ["http://b.test/"], id="userinfo"),
+        pytest.param("<base href=/b/><a href=x><a href=#y>", ["http://a.test/b/x", "http://a.test/b/"], id="base"),
+        pytest.param("<base href=http://b.test/1><base href=/2/><a href=x>", ["http://b.test/x"], id="first-base"),
+        pytest.param("<base href=javascript:1><a href=x>", ["http://a.test/dir/x"], id="base-not-web"),
+        pytest.param("<base href=http://[><a href=x>", ["http://a.test/dir/x"], id="base-no-url"),
+    ],
+)
+def test_found(html, found):
+    """Links are distinct by canonical URL, in document order, relative to the first base; what leads here is none."""
+    assert [link.url for link in page(html).links] == found
+
+
+def test_values():
+    """A link has its host, its key, the words in it, and its rel."""
+    (link,) = page("<a rel='a  b' href=//B.test/x> one <b>two</b>\n three</a>").links
+    assert link == ("http://b.test/x", "http://b.test", urls.key("http://b.test/x"), "one two three", "a b", None)
+    assert len(page("<a href=x>" + "y" * 500).links[0].text) == links.LONGEST_TEXT
+
+
+def test_first_text():
+    """Of several links to a URL the first text that is not empty is kept."""
+    assert [link.text for link in page("<a href=x><img></a><a href=x>one</a><a href=x>two</a>").links] == ["one"]
+
+
+def test_bad():
+    """An href that is no URL is counted, each time it stands there."""
+    parsed = page("<a href='http://['><a href='http://[#x'><a href='http://a b/'><a href=ok>")
+    assert parsed.bad_links == 3
+    assert len(parsed.links) == 1
+
+
+def test_cap(monkeypatch):
+    """A page has at most so many links; the rest is counted as bad."""
+    monkeypatch.setattr(links, "MOST_LINKS", 3)
+    parsed = page("".join(f"<a href={number % 5}>" for number in range(10)))
+    assert [link.url[-1] for link in parsed.links] == ["0", "1", "2"]
+    assert parsed.bad_links == 4
+
+
+@pytest.mark.parametrize("href", ["mailto:a@b.test", "JavaScript:void(0)", "tel:1", "data:," + "x" * 100_000])
+def test_other_schemes(href):
+    """A URL that is not http or https is a link with that verdict, cut to 500 characters."""
+    (link,) = page(f"<a href='{href}'>").links
+    assert link.verdict == Verdict(Reason.SCHEME)
+    assert len(link.url) <= 500
+    assert link.key == urls.key(link.url)
+
+
+@pytest.mark.parametrize(
+    ("html", "header", "detail"),
+    [
+        pytest.param("<a rel='x NoFollow' href=x>", "", "rel=nofollow", id="rel"),
+        pytest.param("<meta name=robots content=nofollow><a href=x>", "", "meta robots", id="meta"),
+        pytest.param("<meta name=ROBOTS content='NOINDEX, NONE'><a href=x>", "", "meta robots", id="meta-none"),
+        pytest.param("<meta name=scraper content=nofollow><a href=x>", "", "meta robots", id="meta-us"),
+        pytest.param("<meta name=otherbot content=nofollow><a href=x>", "", None, id="meta-them"),
+        pytest.param("<a href=x>", "noindex, nofollow", "X-Robots-Tag", id="header"),
+        pytest.param("<a href=x>", "Scraper: nofollow", "X-Robots-Tag", id="header-us"),
+        pytest.param("<a href=x>", "otherbot: noindex, nofollow", None, id="header-them"),
+        pytest.param("<a href=x>", "otherbot: noindex, scraper: none", "X-Robots-Tag", id="header-both"),
+        pytest.param("<a href=x>", "unavailable_after: 1 Jan 2030 10:00:00 GMT, nofollow", "X-Robots-Tag", id="dated"),
+        pytest.param("<a rel=nofollow href=x><a href=x>", "", None, id="once-without"),
+        pytest.param("<a href=x><a rel=nofollow href=x>", "", None, id="once-with"),
+        pytest.param("<a rel=external href=x>", "index, follow", None, id="neither"),
+    ],
+)
+def test_nofollow(html, header, detail):
+    """A page's wish that a link, or none of its links, be followed is a verdict that says where it stands."""
+    headers = [("x-robots-tag", value) for value in header.split(";") if value]
+    (link,) = page(html, headers=headers).links
+    assert link.verdict == (None if detail is None else Verdict(Reason.NOFOLLOW, detail))
+    (link,) = page(html, headers=headers, nofollow=False).links
+    assert link.verdict is None
+
+
+def test_patterns():
+    """A link carries the verdict of --include and --exclude."""
+    parsed = page("<a href=/a/1><a href=/b>", patterns=Patterns(include=("/a/",)))
+    assert [link.verdict for link in parsed.links] == [None, Verdict(Reason.SCOPE, "matches no --include")]

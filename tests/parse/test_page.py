@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+
+from scraper.parse import Page, looks_like_html, wanted
+
+
+@pytest.mark.parametrize(
+    ("content_type", "answer"),
+    [("text/html", True), ("application/xhtml+xml", True), ("", True), ("text/plain", False), ("image/png", False)],
+)
+def test_wanted(content_type, answer):
+    """HTML and XHTML are pages, and what has no type may be one."""
+    assert wanted(content_type) is answer
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        pytest.param(b"<!DOCTYPE html><p>", True, id="doctype"),
+        pytest.param(b"\xef\xbb\xbf \n<html>", True, id="mark-and-space"),
+        pytest.param("\ufeff<html>".encode("utf-16-le"), True, id="utf-16"),
+        pytest.param(b"<!-- x --><p>", True, id="comment"),
+        pytest.param(b"<p>x", True, id="tag"),
+        pytest.param(b"<?xml version='1.0'?>\n<html xmlns='x'>", True, id="xhtml"),
+        pytest.param(b"<?xml version='1.0'?><rss>", False, id="xml"),
+        pytest.param(b"<rss><channel>", False, id="rss"),
+        pytest.param(b"<urlset>", False, id="sitemap"),
+        pytest.param(b"<svg xmlns='x'>", False, id="svg"),
+        pytest.param(b"User-agent: *\n<p>", False, id="text"),
+        pytest.param(b'{"a": "<p>"}', False, id="json"),
+        pytest.param(b"\x89PNG\r\n<p>", False, id="image"),
+        pytest.param(b"1 < 2", False, id="less-than"),
+        pytest.param(b"", False, id="empty"),
+    ],
+)
+def test_looks_like_html(body, answer):
+    """A body of unknown type is taken for a page if it begins as one."""
+    assert looks_like_html(body) is answer
+
+
+def test_page():
+    """An extractor sees the URL, the status, the headers, the tree, and what was read from it."""
+    page = Page(
+        "http://a.test/",
+        "<html lang=en><title>t</title><meta name=description content=d><p class=x>y <a href=z>w</a>",
+        status=203,
+        headers=[("x-a", "1"), ("x-a", "2")],
+    )
+    assert (page.url, page.status, page.headers["x-a"]) == ("http://a.test/", 203, "1, 2")
+    assert (page.title, page.description, page.lang, page.text) == ("t", "d", "en", "y w")
+    assert [tag.name for tag in page.select("p.x > a")] == ["a"]
+    assert [link.url for link in page.links] == ["http://a.test/z"]
+    assert page.soup is page.soup
+
+
+def test_light_import():
+    """Who only imports the package loads neither bs4 nor pebble, so that the command line starts fast."""
+    code = "import sys, scraper.parse; print(sorted({'bs4', 'lxml', 'pebble'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
