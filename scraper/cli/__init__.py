@@ -10,6 +10,8 @@ import click
 
 from scraper.errors import ScraperError
 
+__all__ = ["commands", "main"]
+
 _COMMANDS = {
     "crawl": ("Crawl", "start"),
     "resume": ("Crawl", "resume"),

@@ -34,7 +34,7 @@ def show(file: str | None, as_json: bool) -> None:
     """
     from scraper.cli.output import json_line, table
 
-    rows = [(s.key, s.value, s.origin) for s in options.loaded(file, {}).settings()]
+    rows = [(s.key, s.value, s.origin) for s in options.loaded({"file": file}).settings()]
     if as_json:
         json_line([dict(zip(("setting", "value", "origin"), row, strict=True)) for row in rows])
     else:
@@ -57,7 +57,7 @@ def check(file: str | None, as_json: bool) -> None:
     """
     from scraper.cli.output import json_line, say
 
-    loaded = options.loaded(file, {})
+    loaded = options.loaded({"file": file})
     set_here = [setting for setting in loaded.settings() if setting.origin != "default"]
     for name in loaded.ignored:
         say(f"{name} names no setting and is ignored")

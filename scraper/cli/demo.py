@@ -31,8 +31,9 @@ def command(keep: str | None) -> None:
 
 async def _crawl(db: str, *, keep: bool) -> int:
     from scraper import app
+    from scraper.cli.options import Show
     from scraper.cli.output import say
-    from scraper.cli.running import Show, carried_out
+    from scraper.cli.running import carried_out
     from scraper.demo import serve
 
     async with serve() as url:

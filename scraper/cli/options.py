@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -53,6 +53,24 @@ _SETTINGS = (
 )
 
 
+_SHOWING = (
+    click.option("--strict", is_flag=True, help="Exit with 3 if some URL failed."),
+    click.option("--quiet", is_flag=True, help="Show no progress and no summary."),
+    click.option("-v", "--verbose", is_flag=True, help="Show every event of the crawl, one a line."),
+    click.option("--stream", is_flag=True, help="Print each record (without extractors: page) as JSON once stored."),
+)
+
+
+class Show(NamedTuple):
+    """What the user wants to see of a crawl, and whether failed URLs make it a failure."""
+
+    strict: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    stream: bool = False
+    advice: bool = True
+
+
 def settings(command: F) -> F:
     """Add the options that are settings."""
     for option in reversed(_SETTINGS):
@@ -60,11 +78,27 @@ def settings(command: F) -> F:
     return command
 
 
-def loaded(file: str | None, options: dict[str, Any]) -> Loaded:
-    """The settings from file, environment and command line."""
+def showing(command: F) -> F:
+    """Add the options that say what is shown of a crawl."""
+    for option in reversed(_SHOWING):
+        command = option(command)
+    return command
+
+
+def loaded(given: dict[str, Any]) -> Loaded:
+    """The settings from file, environment and command line; `given` are the options, `file` the file among them."""
     from scraper.config import load
 
+    options = dict(given)
+    file = options.pop("file")
     return load(Path(file) if file is not None else None, os.environ, options)
+
+
+def split(given: dict[str, Any]) -> tuple[Show, Loaded]:
+    """What of a crawl is shown, and its settings."""
+    settings = dict(given)
+    show = Show(**{name: settings.pop(name) for name in ("strict", "quiet", "verbose", "stream")})
+    return show, loaded(settings)
 
 
 def existing(path: str) -> str:

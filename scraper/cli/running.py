@@ -10,30 +10,31 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager, nullcontext
-from typing import NamedTuple
 
 from scraper.app import Run
+from scraper.cli.options import Show
 from scraper.cli.output import json_line, say
 from scraper.cli.progress import progress
 from scraper.cli.summary import summary
 from scraper.model import CrawlState, UrlState, Visit
 
 
-class Show(NamedTuple):
-    """What the user wants to see."""
-
-    quiet: bool = False
-    verbose: bool = False
-    stream: bool = False
-    advice: bool = True
+_INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
 
 
-def carry_out(run: Run, db: str, show: Show, *, strict: bool = False) -> int:
+def carry_out(run: Run, db: str, show: Show) -> int:
     """Run a crawl to its end or to a signal, tell how it stands, return the exit code."""
-    return asyncio.run(carried_out(run, db, show, strict=strict))
+    with asyncio.Runner() as runner:
+        code = runner.run(carried_out(run, db, show))
+        if code in _INTERRUPTED:
+            # All is committed and closed, and the user waits. A name that is being looked up would hold us for long:
+            # its thread can be neither cancelled nor left behind.
+            sys.stdout.flush()
+            os._exit(code)
+    return code
 
 
-async def carried_out(run: Run, db: str, show: Show, *, strict: bool = False) -> int:
+async def carried_out(run: Run, db: str, show: Show) -> int:
     """The same inside a running loop."""
     _log(show)
     started = time.monotonic()
@@ -44,7 +45,7 @@ async def carried_out(run: Run, db: str, show: Show, *, strict: bool = False) ->
         return 128 + stopped_by
     if not run.tally.holds or run.state is CrawlState.INTERRUPTED:
         return 1
-    return 3 if strict and run.tally.failed else 0
+    return 3 if show.strict and run.tally.failed else 0
 
 
 class _Told(logging.Handler):

@@ -16,18 +16,10 @@ from scraper.cli import options
 @click.option("--from", "source", metavar="FILE", help="Read URLs from a file, one a line; - is standard input.")
 @click.option("--name", help="The crawl's name; the default comes from its seeds.")
 @click.option("--new", is_flag=True, help="Start afresh even if a crawl of this name is unfinished.")
-@click.option("--strict", is_flag=True, help="Exit with 3 if some URL failed.")
-@click.option("--quiet", is_flag=True, help="Show no progress and no summary.")
-@click.option("-v", "--verbose", is_flag=True, help="Show every event of the crawl, one a line.")
-@click.option(
-    "--stream", is_flag=True, help="Print each record (without extractors: each page) as a JSON line once it is stored."
-)
+@options.showing
 @options.settings
 @options.db
-def command(
-    urls: tuple[str, ...], source: str | None, name: str | None, new: bool, strict: bool, quiet: bool, verbose: bool, stream: bool,
-    db: str, file: str | None, **settings: Any,
-) -> None:  # fmt: skip
+def command(urls: tuple[str, ...], source: str | None, name: str | None, new: bool, db: str, **given: Any) -> None:
     """Crawl URLs into the store, or go on with the unfinished crawl of the same name and seeds.
 
     \b
@@ -37,13 +29,13 @@ def command(
     """
     from scraper import app
     from scraper.cli.output import say
-    from scraper.cli.running import Show, carry_out
+    from scraper.cli.running import carry_out
     from scraper.seeds import Seeds, listed
 
-    loaded = options.loaded(file, settings)
+    show, loaded = options.split(given)
     with ExitStack() as stack:
         path = stack.enter_context(listed(source, sys.stdin.buffer)) if source is not None else None
         seeds = Seeds(urls, path, source="standard input" if source == "-" else None)
         run = app.crawl(seeds, store=db, name=name, new=new, loaded=loaded, complain=say)
-        code = carry_out(run, db, Show(quiet, verbose, stream), strict=strict)
+        code = carry_out(run, db, show)
     raise SystemExit(code)

@@ -38,7 +38,7 @@ def _next_step(run: Run, db: str) -> str:
         return f"limited by --max-pages {run.config.crawl.max_pages}: the same command with more goes on"
     if run.state is CrawlState.INTERRUPTED:
         return f"go on with: scraper resume {name!r}{where}"
-    return f'look at it with: scraper query{where} "SELECT url, title FROM pages LIMIT 10"'
+    return f'look at it with: scraper query "SELECT url, title FROM pages LIMIT 10"{where}'
 
 
 def _reasons(db: str, crawl_id: int) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ EXCERPT = 400  # characters of text shown
 @click.argument("url")
 @options.settings
 @options.as_json
-def command(url: str, file: str | None, as_json: bool, **settings: Any) -> None:
+def command(url: str, as_json: bool, **given: Any) -> None:
     """Fetch one page, show what it yields, store nothing.
 
     \b
@@ -30,7 +30,7 @@ def command(url: str, file: str | None, as_json: bool, **settings: Any) -> None:
     from scraper import app
     from scraper.cli.output import json_line
 
-    tried = asyncio.run(app.try_url(url, options.loaded(file, settings).config))
+    tried = asyncio.run(app.try_url(url, options.loaded(given).config))
     if as_json:
         json_line(tried.as_dict())
     else:

@@ -33,8 +33,8 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def start_pool(workers: int, memory: int) -> ProcessPool:
-    """Start worker processes, each of which may take `memory` bytes more than it starts with. Blocks for about 0.3 s.
+def make_pool(workers: int, memory: int) -> ProcessPool:
+    """Return a pool of workers, each of which may take `memory` bytes more than it starts with; none is started yet.
 
     Raises ConfigError inside a worker: there the user's script is being run again.
     """
@@ -46,11 +46,20 @@ def start_pool(workers: int, memory: int) -> ProcessPool:
         )
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOADED])
-    pool = ProcessPool(
+    return ProcessPool(
         max_workers=workers, max_tasks=TASKS, initializer=prepare_worker, initargs=(memory,), context=context
     )
+
+
+def start(pool: ProcessPool) -> None:
+    """Start the workers; blocks for about 0.3 s."""
     assert pool.active  # asking starts it
-    return pool
+
+
+def end(pool: ProcessPool) -> None:
+    """Kill the workers and wait until they are gone; blocks for about 0.1 s, longer if they are just being started."""
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def prepare_worker(memory: int) -> None:

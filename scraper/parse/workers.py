@@ -72,9 +72,10 @@ class Workers:
         self._drop_answers()
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
-        if self._pool is not None:
+        async with self._starting:  # a new pool that is being started is to be ended too
             pool, self._pool = self._pool, None
-            await _end(pool)
+            if pool is not None:
+                await _end(pool)
 
     async def parse(self, response: Response) -> ParsedPage:
         """Return what the parse makes of a response.
@@ -91,7 +92,6 @@ class Workers:
             raise ParseInterrupted(f"{response.url}: the parse workers were stopped")
         if kind != "page":
             raise ParseError(response.url, outcome if kind == "failed" else f"crash: {outcome}")
-        self._deaths = 0
         return job.as_page(outcome)
 
     async def _ask(self, page: job.Asked) -> tuple[str, Any]:
@@ -123,7 +123,7 @@ class Workers:
         return "failed", self._late()
 
     async def _wait(self, answer: asyncio.Future[Any], limit: float) -> bool:
-        """Is there an answer within `limit` seconds? If nobody waits for it any more, its worker is stopped."""
+        """Tell whether there is an answer within `limit` seconds; its worker is stopped if nobody waits any more."""
         self._answers.add(answer)
         try:
             await asyncio.wait({answer}, timeout=limit)
@@ -133,14 +133,15 @@ class Workers:
             answer.cancel()
 
     def _meaning(self, answer: asyncio.Future[Any]) -> tuple[str, Any]:
-        from pebble import ProcessExpired
-
         if answer.cancelled():
             return "lost", "the workers were stopped"
         error = answer.exception()
         if error is None:
+            self._deaths = 0
             kind, outcome = answer.result()
             return kind, outcome
+        from pebble import ProcessExpired
+
         if isinstance(error, TimeoutError):
             return "failed", self._late()
         if not isinstance(error, ProcessExpired):  # BrokenProcessPool: all workers died, or none could say which
@@ -179,10 +180,12 @@ class Workers:
 
         A worker that dies at once is told here, when the reason is on stderr, and not page by page.
         """
-        pool = await asyncio.to_thread(process.start_pool, self._count, self._config.memory)
+        pool = await asyncio.to_thread(process.make_pool, self._count, self._config.memory)
         try:
-            await asyncio.wrap_future(pool.submit(process.ready, PATIENCE))
-        except (OSError, RuntimeError) as error:
+            await asyncio.to_thread(process.start, pool)
+            async with asyncio.timeout(PATIENCE):  # pebble's own limit counts from when a worker takes the task
+                await asyncio.wrap_future(pool.submit(process.ready, PATIENCE))
+        except (OSError, RuntimeError) as error:  # a TimeoutError is an OSError
             await _end(pool)
             raise ScraperError(
                 "the parse workers cannot start; see what they say on stderr (a script that crawls needs"
@@ -203,6 +206,7 @@ class Workers:
 
 async def _end(pool: ProcessPool) -> None:
     """Kill the workers and wait until they are gone."""
-    pool.stop()  # type: ignore[no-untyped-call]
-    joined = asyncio.create_task(asyncio.to_thread(pool.join))
-    await asyncio.wait({joined}, timeout=JOIN)
+    ending = asyncio.create_task(asyncio.to_thread(process.end, pool))
+    await asyncio.wait({ending}, timeout=JOIN)
+    if not ending.done():
+        log.warning("the parse workers were killed, but are not gone after %g seconds", JOIN)

@@ -82,12 +82,12 @@ def write_jsonl(result: Result, out: BinaryIO) -> int:
 
 
 def write_csv(result: Result, out: BinaryIO, *, raw: bool = False, terminal: bool = False) -> int:
-    """Write CSV in UTF-8 under a line of names and return how many rows.
+    """Write CSV as RFC 4180 has it, in UTF-8, under a line of names, and return how many rows.
 
     A text that a spreadsheet would take for a formula gets a leading `'`, unless `raw`; numbers are left alone. For a
     `terminal`, control characters are shown instead of sent.
     """
-    writer = csv.writer(codecs.getwriter("utf-8")(out), lineterminator="\n")
+    writer = csv.writer(codecs.getwriter("utf-8")(out), lineterminator="\n" if terminal else "\r\n")
 
     def cell(value: object) -> object:
         if isinstance(value, bytes):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import struct
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from scraper.fetch.fetcher import SETTLE_BYTES
+from scraper.fetch.fetcher import SETTLE_BYTES, SETTLE_SECONDS
 from scraper.model import Reason
 
 NOW = 1_700_000_000.0
@@ -22,7 +24,7 @@ async def test_connections_are_kept(wired, opened, attempt):
     """Small answers leave their connection usable, those whose body nobody wants included."""
     filler = b"x" * (SETTLE_BYTES - 10)
     scripts = [
-        ((b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(filler)) + filler,), "keep")
+        ((b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(filler)), filler), "keep")
         for status in (b"200 OK", b"301 Moved", b"404 Not Found", b"503 Busy", b"200 OK")
     ]
     async with wired(scripts=scripts) as wire, opened() as fetcher:
@@ -32,11 +34,12 @@ async def test_connections_are_kept(wired, opened, attempt):
 
 
 async def test_large_unwanted_body_is_not_downloaded(wired, opened):
-    """A large body behind an error costs its connection, not its download."""
+    """A large body behind an error costs its connection, and is neither downloaded nor waited for."""
     head = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % (SETTLE_BYTES + 1)
     async with wired(head, end="keep") as wire, opened() as fetcher:
-        for _ in range(2):
-            assert (await fetcher.fetch(wire.url)).status == 404
+        async with asyncio.timeout(SETTLE_SECONDS / 2):
+            for _ in range(2):
+                assert (await fetcher.fetch(wire.url)).status == 404
         assert wire.connections == 2
 
 
@@ -106,6 +109,23 @@ async def test_cancelled_fetch_leaves_nothing(wired, opened):
             with pytest.raises(asyncio.CancelledError):
                 await cancelled
             assert (await fetcher.fetch(wire.url)).body == b"own"
+
+
+async def test_reset_of_an_idle_connection(wired, opened):
+    """A kept connection that is reset between two requests is nobody's error, and not reported as one."""
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with wired(OK + b"Content-Length: 2\r\n\r\n", b"hi", end="keep") as wire, opened() as fetcher:
+        assert (await fetcher.fetch(wire.url)).body == b"hi"
+        (writer,) = wire.served.values()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (await fetcher.fetch(wire.url)).body == b"hi"
+        assert wire.connections == 2
+    gc.collect()
+    assert complaints == []
 
 
 async def test_close_leaves_nothing(opened, wired):

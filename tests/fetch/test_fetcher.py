@@ -55,9 +55,10 @@ async def test_no_forged_request(site, outcome):
 async def test_request_headers(site, opened):
     """A request says who we are and what we can read, and carries no cookie and no authorization."""
     site.page("/", headers={"Set-Cookie": "id=7; Path=/"})
+    url = site.url("/").replace("127.0.0.1", "localhost")  # to an address no client returns a cookie
     async with opened() as fetcher:
-        await fetcher.fetch(site.url("/"))
-        await fetcher.fetch(site.url("/").replace("//", "//user:secret@"))
+        await fetcher.fetch(url)
+        await fetcher.fetch(url.replace("//", "//user:secret@"))
     for headers in site.headers:
         assert headers["User-Agent"] == f"scraper/{metadata.version('scraper')}"
         assert headers["Accept-Encoding"] == "gzip, deflate, br, zstd"

@@ -17,10 +17,13 @@ PAGE = """<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0//EN" "x.dtd">
   x   <b> </b></pre> <textarea> </textarea><template> <p>t<script>s</script>u</template><ruby>a<rp>(<rt>b<i>c</i></ruby>
 <svg:rect x:y="1"/><form accept-charset="a b"><input disabled></form></div></body></html>
 trailing"""
-PIECES = ["<p>", "</p>", "<b>", "</b>", "<pre>", "</pre>", "<table>", "<tr>", "<td>", "</table>", " ", "\n", "x",
-          "<br>", "<script>", "</script>", "<template>", "</template>", "<!--c-->", "<!---->", "<a rel='x y'>", "</a>", "<li>",
-          "<html class=a>", "<body>", "</body>", "<head>", "<title>", "<form>", "&lt;", "<rt>", "<?x?>", "</nothing>",
-          "<select>", "<option>", "<div class=''>", "</div>", "<style>", "<textarea>", "</textarea>"]  # fmt: skip
+PIECES = [
+    *("<p>", "</p>", "<b>", "</b>", "<pre>", "</pre>", "<table>", "<tr>", "<td>", "</table>", " ", "\n", "x"),
+    *("<br>", "<script>", "</script>", "<template>", "</template>", "<!--c-->", "<!---->", "<a rel='x y'>"),
+    *("</a>", "<li>", "<html class=a>", "<body>", "</body>", "<head>", "<title>", "<form>", "&lt;", "<rt>"),
+    *("<?x?>", "</nothing>", "<select>", "<option>", "<div class=''>", "</div>", "<style>", "<textarea>"),
+    *("</textarea>"),
+]
 
 
 def nodes(soup):
