@@ -36,7 +36,7 @@ class Seeds:
     """Typed URLs, then those of a list. Read twice: once to know them, once to store them."""
 
     def __init__(self, typed: Iterable[str] = (), path: Path | None = None, *, source: str | None = None) -> None:
-        """Take typed URLs, each of which must be good (else UrlError), and a list, whose bad lines are told and skipped."""
+        """Take typed URLs, each of which must be good (else UrlError), and a list; bad lines are told and skipped."""
         self.typed = tuple(urls.from_line(text) for text in typed)
         self._path = path
         self.source = source or (str(path) if path is not None else None)
@@ -104,14 +104,18 @@ def listed(name: str, stdin: IO[bytes]) -> Iterator[Path]:
 
 
 def _opened(path: Path, source: str) -> IO[bytes]:
-    if path.is_dir():
-        raise ConfigError(f"{source} is a directory: name a file with one URL a line")
     try:
+        if path.is_fifo():
+            raise ConfigError(
+                f"{source} is a pipe, which can be read only once: hand it in on standard input, with --from -"
+            )
         lines = path.open("rb")
     except FileNotFoundError:
         raise ConfigError(
             f"{source} does not exist: name a file with one URL a line, or - for standard input"
         ) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{source} is a directory: name a file with one URL a line") from None
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}") from error
     head = lines.read(4096)

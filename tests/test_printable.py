@@ -9,7 +9,9 @@ from scraper.printable import printable
 
 BIDI = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.bidirectional(chr(code)) in
         {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}} | {"\u061c", "\u200e", "\u200f"}  # fmt: skip
-CONTROL = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Cc", "Zl", "Zp", "Cs"}}
+CONTROL = {
+    chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Cc", "Zl", "Zp", "Cs"}
+}
 HARMFUL = st.text(st.sampled_from(sorted(BIDI | CONTROL)) | st.characters(exclude_categories=()))
 
 
@@ -29,7 +31,20 @@ HARMFUL = st.text(st.sampled_from(sorted(BIDI | CONTROL)) | st.characters(exclud
         ("ok\r\nERROR forged", "ok␍␊ERROR forged"),
         ("half \ud800", "half \\ud800"),
     ],
-    ids=["plain", "empty", "letters", "csi-osc", "osc8", "c1", "nul-del", "override", "isolate", "u2028", "crlf", "lone"],
+    ids=[
+        "plain",
+        "empty",
+        "letters",
+        "csi-osc",
+        "osc8",
+        "c1",
+        "nul-del",
+        "override",
+        "isolate",
+        "u2028",
+        "crlf",
+        "lone",
+    ],
 )
 def test_what_could_do_harm_is_replaced_and_still_seen(text, shown):
     """Escapes, control and bidi characters are shown as pictures or escapes; every other character is left alone."""

@@ -54,16 +54,7 @@ async def opened_line(
 ) -> AsyncIterator[Line]:
     """Open session, workers and lease keeper, and put the line together; close all in reverse, whatever happens."""
     patterns = Patterns(config.crawl.include, config.crawl.exclude)
-    agent = product_token(config.fetch.user_agent)
-    pages = config.crawl.max_pages
-    frontier = Frontier(
-        store,
-        crawl,
-        config.politeness,
-        agent=agent,
-        pages_left=None if pages is None else max(0, pages - tally.fetched),
-        clock=time.time,
-    )
+    frontier = _frontier(store, crawl, config, tally)
 
     async def commit(visits: list[Visit]) -> None:
         hosts = frontier.news()
@@ -81,7 +72,7 @@ async def opened_line(
         crawler = Crawler(
             frontier,
             fetch=_polite(fetcher, frontier, config),
-            ask_robots=_asking(fetcher, frontier, config, agent),
+            ask_robots=_asking(fetcher, frontier, config),
             parse=workers.parse,
             patterns=patterns,
             scope=Scope(config.crawl.scope, await store.roots(crawl)),
@@ -91,6 +82,18 @@ async def opened_line(
         )
         async with _kept_alive(store, crawl, crawler):
             yield Line(crawler, frontier, writer)
+
+
+def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally) -> Frontier:
+    pages = config.crawl.max_pages
+    return Frontier(
+        store,
+        crawl,
+        config.politeness,
+        agent=product_token(config.fetch.user_agent),
+        pages_left=None if pages is None else max(0, pages - tally.fetched),
+        clock=time.time,
+    )
 
 
 def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ...]) -> Workers:
@@ -118,15 +121,13 @@ def _polite(fetcher: Fetcher, frontier: Frontier, config: Config) -> Fetch:
     )
 
 
-def _asking(
-    fetcher: Fetcher, frontier: Frontier, config: Config, agent: str
-) -> Callable[[CrawlUrl], Awaitable[Robots]]:
+def _asking(fetcher: Fetcher, frontier: Frontier, config: Config) -> Callable[[CrawlUrl], Awaitable[Robots]]:
     async def fetch(url: CrawlUrl) -> Response:
         return await fetcher.fetch(url.url, limit=ROBOTS_BYTES)
 
     return asking(
         breaking(fetch, lambda host: frontier.host(host).breaker, clock=time.time),
-        agent=agent,
+        agent=product_token(config.fetch.user_agent),
         expiry=config.politeness.robots_expiry,
         clock=time.time,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from typing import Any
 
 import click
 
@@ -38,6 +40,14 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough (`| head`). Python would complain once more when it flushes.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in dict.fromkeys(section for section, _ in _COMMANDS.values()):
             names = [name for name, (its, _) in _COMMANDS.items() if its == section]
@@ -60,8 +70,14 @@ def commands() -> None:
     """
 
 
+def _terminated(number: int, _: object) -> None:
+    """SIGTERM ends every command with the code that says so; a crawl that runs has a handler of its own."""
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose are told in one line, with their exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = commands.main(standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -74,8 +90,4 @@ def main() -> None:
     except ScraperError as error:
         click.echo(f"scraper: {error}", err=True)
         code = error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has seen enough (`| head`). Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -53,8 +53,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=(CELL + 2) * max(1, len(columns)))
-    for line in console.render_lines(drawn, pad=False):
-        console.print("".join(segment.text for segment in line).rstrip(), soft_wrap=True, markup=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
     if next(every, None) is not None:
         say(f"only the first {TABLE_ROWS} rows are shown; --format jsonl prints all")
 

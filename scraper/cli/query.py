@@ -34,8 +34,9 @@ def command(sql: str, form: str, raw_csv: bool, timeout: float, db: str, as_json
       scraper query "SELECT reason, count(*) FROM urls GROUP BY reason" --format csv
     """
     from scraper.cli.output import result_as
-    from scraper.reports import open_reader, run
+    from scraper.reports import limit_memory, open_reader, run
 
     with open_reader(db) as connection:
+        limit_memory(connection)
         result = run(connection, sql, deadline=timeout)
         result_as("json" if as_json else form, result, raw_csv=raw_csv)

@@ -18,7 +18,6 @@ from scraper.cli.progress import progress
 from scraper.cli.summary import summary
 from scraper.model import CrawlState, UrlState, Visit
 
-
 _INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
 
 

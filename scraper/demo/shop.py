@@ -6,10 +6,8 @@ One page answers 503 to its first visitor, one takes its time, one address moved
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from scraper.demo.pages import ROBOTS, page, pages
@@ -27,42 +25,13 @@ async def serve(*, slow: float = SLOW) -> AsyncIterator[str]:
     """Serve a shop on a free port of 127.0.0.1 and give its address, without a slash at the end."""
     from aiohttp import web
 
-    runner = web.ServerRunner(web.Server(_Shop(slow).answer, access_log=None), shutdown_timeout=1.0)
+    runner = web.ServerRunner(web.Server(_Shop(slow).answer, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-
-
-@contextmanager
-def background(*, slow: float = SLOW) -> Iterator[str]:
-    """Serve a shop from a thread and a loop of its own, for as long as the block lasts."""
-    address: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-    async def until_closed() -> None:
-        async with serve(slow=slow) as url:
-            closed = asyncio.Event()
-            address.set_result((url, asyncio.get_running_loop(), closed))
-            await closed.wait()
-
-    def run() -> None:
-        try:
-            asyncio.run(until_closed())
-        except BaseException as error:
-            if address.done():
-                raise
-            address.set_exception(error)
-
-    thread = threading.Thread(target=run, name="demo shop", daemon=True)
-    thread.start()
-    url, loop, closed = address.result()
-    try:
-        yield url
-    finally:
-        loop.call_soon_threadsafe(closed.set)
-        thread.join()
 
 
 class _Shop:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # pebble takes 0.1 s to import
 QUEUED = 2  # jobs a worker may have, so that the next one is there when it is done
 PATIENCE = 15.0  # seconds that starting a worker and handing it a job may take at the very most
 JOIN = 5.0  # seconds to wait for killed workers to be gone
-MOST_DEATHS = 3  # pools in a row that died before a single page was parsed
+MOST_DEATHS = 5  # pools in a row that died before a single page was parsed
+MOST_TRIES = 5  # of a page that was at work whenever a pool died
 
 log = logging.getLogger(__name__)
 
@@ -85,17 +86,25 @@ class Workers:
         """
         page = job.asked(response)
         async with self._slots:
-            kind, outcome = await self._ask(page)
-            if kind == "lost":
-                kind, outcome = await self._ask(page)
+            kind, outcome = await self._try(page)
         if kind == "stopped" or (kind == "lost" and self._closing):
             raise ParseInterrupted(f"{response.url}: the parse workers were stopped")
         if kind != "page":
             raise ParseError(response.url, outcome if kind == "failed" else f"crash: {outcome}")
         return job.as_page(outcome)
 
+    async def _try(self, page: job.Asked) -> tuple[str, Any]:
+        """Ask until there is an answer; a page whose worker was killed for no known reason gets one more try."""
+        kind, outcome, killed = "lost", "", 0
+        for _ in range(MOST_TRIES):
+            kind, outcome = await self._ask(page)
+            killed += kind == "killed"
+            if kind not in {"lost", "killed"} or killed > 1:
+                break
+        return kind, outcome
+
     async def _ask(self, page: job.Asked) -> tuple[str, Any]:
-        """One attempt at a page: "page" and values, or "failed", "stopped" or "lost" (worth another) and why."""
+        """One attempt: "page" and values, or "failed", "stopped", "killed" or "lost" (not by this page) and why."""
         if self._closing:
             return "stopped", ""
         if not self._count:
@@ -149,7 +158,7 @@ class Workers:
         why = f"worker died (exit code {error.exitcode})"
         if error.exitcode in process.STOPPED:
             return "stopped", why
-        return ("lost", why) if error.exitcode in process.UNCLEAR else ("failed", f"crash: {why}")
+        return ("killed", why) if error.exitcode in process.UNCLEAR else ("failed", f"crash: {why}")
 
     def _late(self) -> str:
         return f"timeout: over {self._config.timeout:g} s"
@@ -166,14 +175,19 @@ class Workers:
         async with self._starting:
             if self._closing or self._pool is not pool:
                 return
-            self._deaths += 1
-            if self._deaths >= MOST_DEATHS:
-                raise ScraperError("the parse workers die before they have parsed a page; see what they say on stderr")
-            log.warning("the parse workers died; starting others")
             self._drop_answers()
             if pool is not None:
                 await _end(pool)
-            await self._start()
+            if self._deaths >= MOST_DEATHS:
+                raise ScraperError("the parse workers die before they have parsed a page; see what they say on stderr")
+            while self._pool is pool and not self._closing:
+                self._deaths += 1
+                log.warning("the parse workers died; starting others")
+                try:
+                    await self._start()
+                except ScraperError:
+                    if self._deaths >= MOST_DEATHS:
+                        raise
 
     async def _start(self) -> None:
         """Start the pool and wait until a worker answers.

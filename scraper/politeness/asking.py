@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 
@@ -27,7 +28,8 @@ def asking(
                 break
             url = dataclasses.replace(url, url=target)
         # After too many redirects the file counts as unavailable, which allows all, as a 404 does.
-        return judge_robots(response, agent=agent, now=clock(), expiry=expiry)
+        # The longest take most of a second to read.
+        return await asyncio.to_thread(judge_robots, response, agent=agent, now=clock(), expiry=expiry)
 
     return ask
 

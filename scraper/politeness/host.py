@@ -76,8 +76,8 @@ class Host:
         """robots.txt was answered: its rules hold, and its Crawl-delay up to the ceiling."""
         self.robots = robots
         self._robots_tries = 0
-        if robots.crawl_delay is not None:
-            self.clock.set_crawl_delay(min(robots.crawl_delay, self._config.longest_crawl_delay))
+        delay = robots.crawl_delay
+        self.clock.set_crawl_delay(None if delay is None else min(delay, self._config.longest_crawl_delay))
 
     def unlearned(self, error: FetchError, now: float) -> None:
         """robots.txt could not be had: wait longer each time; a server that keeps answering 429 or 5xx forbids all."""

@@ -50,7 +50,7 @@ def _check_file(path: Path) -> None:
         raise NotAStore(f"{path} is a directory: {ANOTHER}")
     if not stat.S_ISREG(status.st_mode):
         raise NotAStore(f"{path} is no regular file: {ANOTHER}")
-    if not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
         raise StoreError(f"{path} may not be read by this user: change its permissions, or {ANOTHER}")
     if status.st_size == 0:
         raise NotAStore(f"{path} is empty: run `scraper crawl`, or {ANOTHER}")

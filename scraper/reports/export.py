@@ -7,6 +7,7 @@ import csv
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO, Literal
 
 import msgspec
@@ -109,9 +110,11 @@ def write_csv(result: Result, out: BinaryIO, *, raw: bool = False, terminal: boo
 def _closing(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
     # A statement that is not ended holds a read transaction, under which the write-ahead log cannot be cut.
     try:
-        yield from cursor
+        for row in cursor:  # noqa: UP028 - `yield from` would close the cursor by itself, and not forgive
+            yield row
     finally:
-        cursor.close()
+        with suppress(sqlite3.ProgrammingError):  # whoever read has left, and closed the connection first
+            cursor.close()
 
 
 def _embedded(text: object) -> object:

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from scraper.errors import QueryError
+from scraper.reports.bounded import Bounded
+
 LONGEST_VALUE = 16 * 1024 * 1024  # bytes
 ONLY_READING = "only reading is allowed: SELECT, or WITH and SELECT"
 
@@ -27,7 +30,6 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-_READABLE = frozenset({"sqlite_master", "sqlite_schema", "json_each", "json_tree"})
 # fmt: off
 _FUNCTIONS = frozenset({
     "->", "->>", "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "avg", "ceil", "ceiling", "char",
@@ -35,7 +37,7 @@ _FUNCTIONS = frozenset({
     "current_timestamp", "date", "datetime", "degrees", "dense_rank", "exp", "first_value", "floor", "format",
     "glob", "group_concat", "hex", "if", "ifnull", "iif", "instr", "json", "json_array", "json_array_length",
     "json_error_position", "json_extract", "json_group_array", "json_group_object", "json_insert", "json_object",
-    "json_patch", "json_pretty", "json_quote", "json_remove", "json_replace", "json_set", "json_type", "json_valid",
+    "json_pretty", "json_quote", "json_remove", "json_replace", "json_set", "json_type", "json_valid",
     "julianday", "lag", "last_value", "lead", "length", "like", "likelihood", "likely", "ln", "log", "log10", "log2",
     "lower", "ltrim", "match", "max", "median", "min", "mod", "nth_value", "ntile", "nullif", "octet_length",
     "percent_rank", "percentile", "percentile_cont", "percentile_disc", "pi", "pow", "power", "printf", "quote",
@@ -50,9 +52,11 @@ _FUNCTIONS = frozenset({
 class Guard:
     """The rules for one query, and what they refused: the first refusal is the one to tell."""
 
-    def __init__(self, public: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, public: dict[str, tuple[str, ...]], private: frozenset[str]) -> None:
         self.public = public  # the views by name, with their columns
         self.refused: list[str] = []
+        self.functions = Bounded(self.refused.append, _LIMITS)
+        self._private = private
         self._seen_a_view = False
 
     def __repr__(self) -> str:
@@ -72,11 +76,11 @@ class Guard:
 
     def _objection(self, action: int, first: str, second: str, inside: str | None) -> str | None:
         if action == sqlite3.SQLITE_READ:
-            if first in _READABLE or first in self.public:
-                return None
             self._seen_a_view |= inside in self.public
+            if first not in self._private or inside in self.public:
+                return None
             # A table none of whose columns are used, as in count(*), is asked for without the view it is used by.
-            if inside in self.public or (not second and self._seen_a_view):
+            if not second and self._seen_a_view:
                 return None
             return f"{first} is private: read {self.names}"
         if action == sqlite3.SQLITE_FUNCTION:
@@ -100,7 +104,12 @@ def guarded(connection: sqlite3.Connection) -> Guard:
     connection.execute("PRAGMA cell_size_check = ON")
     for touched in ("json_each", "json_tree"):  # made at their first use, which the guard would refuse
         connection.execute(f"SELECT 1 FROM {touched}('[]')").fetchall()  # noqa: S608 - two names from the line above
-    guard = Guard(_views(connection))
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    guard = Guard(_views(connection), frozenset(name for (name,) in tables))
+    try:
+        guard.functions.put_into(connection)
+    except sqlite3.OperationalError as error:
+        raise QueryError("the rows of the query before are still being read: close them first") from error
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
     connection.set_authorizer(guard.authorize)

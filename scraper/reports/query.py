@@ -7,6 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from scraper.errors import QueryError
@@ -39,21 +40,28 @@ def run(
 ) -> Result:
     """Begin a query and return its rows as they come.
 
-    `deadline` is seconds of work, the time the caller takes between rows is free. More than `max_bytes` of values is an
-    error. Raises QueryError, while rows are read too. A single call of a function over megabytes (`instr`, `replace`)
-    cannot be interrupted: who must be sure ends the process.
+    `deadline` is seconds of work, the time the caller takes between rows is free; more than `max_bytes` of values is an
+    error. Raises QueryError, while rows are read too. A connection has one query at a time: read its rows to the end,
+    or close them, before the next.
     """
     guard = guarded(connection)
     watch = _Watch(deadline, clock, lambda error: _explanation(error, guard, sql))
     connection.set_progress_handler(watch.is_over, STEPS)
-    with watch:
-        cursor = connection.execute(sql)
+    try:
+        with watch:
+            cursor = connection.execute(sql)
+    except BaseException:
+        guard.functions.close()
+        raise
     if cursor.description is None:
         raise QueryError(f"the SQL is empty: {EXAMPLE}")
-    return Result(tuple(column[0] for column in cursor.description), _rows(cursor, watch, max_bytes))
+    rows = _rows(cursor, watch, max_bytes, guard.functions.close)
+    return Result(tuple(column[0] for column in cursor.description), rows)
 
 
-def _rows(cursor: sqlite3.Cursor, watch: _Watch, max_bytes: int | None) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    cursor: sqlite3.Cursor, watch: _Watch, max_bytes: int | None, close: Callable[[], None]
+) -> Iterator[tuple[Any, ...]]:
     size = 0
     try:
         while True:
@@ -67,7 +75,9 @@ def _rows(cursor: sqlite3.Cursor, watch: _Watch, max_bytes: int | None) -> Itera
                     raise QueryError(f"the result is over {max_bytes:,} bytes: select fewer columns, or add a LIMIT")
             yield row
     finally:
-        cursor.close()
+        with suppress(sqlite3.ProgrammingError):  # whoever read has left, and closed the connection first
+            cursor.close()
+            close()
 
 
 class _Watch:

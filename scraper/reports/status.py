@@ -141,27 +141,6 @@ def reasons(connection: sqlite3.Connection, crawl_id: int) -> list[ReasonCount]:
     return [ReasonCount(UrlState(state), Reason(why) if why else None, count) for state, why, count in counted]
 
 
-def audit(connection: sqlite3.Connection, crawl_id: int) -> Tally:
-    """Count the states and records of a crawl from the rows themselves; reads every one of them.
-
-    `discovered` and `beyond_depth` are what was counted on the way, so that `holds` compares two things.
-    """
-    with _one_moment(connection):
-        kept = _tally(connection, crawl_id)
-        states = dict(
-            connection.execute(
-                "SELECT state, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?)"
-                " GROUP BY state",
-                (crawl_id,),
-            ).fetchall()
-        )
-        (records,) = connection.execute(
-            "SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = ?)", (crawl_id,)
-        ).fetchone()
-    counts = {state: int(states.get(state, 0)) for state in _STATES}
-    return Tally(kept.discovered, **counts, records=records, beyond_depth=kept.beyond_depth)
-
-
 def _tally(connection: sqlite3.Connection, crawl_id: int) -> Tally:
     sums = ", ".join(f"coalesce(sum({state}), 0)" for state in _STATES)
     counts = connection.execute(f"SELECT {sums} FROM host WHERE crawl_id = ?", (crawl_id,)).fetchone()  # noqa: S608 - ours

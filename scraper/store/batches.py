@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from scraper.model import Visit
 from scraper.store.finish import finish
+
+log = logging.getLogger(__name__)
 
 Commit = Callable[[list[Visit]], Awaitable[None]]
 
@@ -28,6 +31,7 @@ class Writer:
         self._flushing = False
         self._ended = False
         self._closing = False
+        self._told = False
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._safe: asyncio.Queue[list[Visit]] = asyncio.Queue(maxsize=1)
@@ -57,6 +61,7 @@ class Writer:
         """The next committed batch; None when there will be no more. Raises what the commit raised."""
         while self._safe.empty():
             if committing.done():
+                self._told = True
                 committing.result()
                 return None
             take = asyncio.create_task(self._safe.get())
@@ -73,7 +78,9 @@ class Writer:
         collecting.cancel()
         if not self._safe.empty():
             self._safe.get_nowait()  # nobody takes it any more, and the writer may be waiting for its place
-        await asyncio.gather(collecting, committing, return_exceptions=True)
+        _, error = await asyncio.gather(collecting, committing, return_exceptions=True)
+        if error is not None and not self._told:
+            log.error("what had ended is not saved: %s", error)  # nobody is left to raise it to
 
     async def _collect(self, visits: AsyncGenerator[Visit]) -> None:
         try:

@@ -11,7 +11,8 @@ T = TypeVar("T")
 async def finish(task: asyncio.Task[T]) -> T:
     """Return the task's result; a cancellation that comes meanwhile, however often, is raised only after its end.
 
-    A single `asyncio.shield` would break at the second cancellation and leave the task without an owner.
+    Its cause is then the task's error, if it failed. A single `asyncio.shield` would break at the second cancellation
+    and leave the task without an owner.
     """
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -20,5 +21,5 @@ async def finish(task: asyncio.Task[T]) -> T:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        raise cancelled
+        raise cancelled from (None if task.cancelled() else task.exception())
     return task.result()

@@ -77,7 +77,7 @@ def _statements(sql: str) -> list[str]:
         if sqlite3.complete_statement(current):
             statements.append(current)
             current = ""
-    return statements
+    return [*statements, current]  # what no semicolon ends must not be lost
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:
@@ -87,7 +87,7 @@ def _version(connection: sqlite3.Connection, path: str) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID or "migration" not in tables:
         raise NotAStore(f"{path} is a database of another program: name another file with --db")
-    (version,) = connection.execute("SELECT max(version) FROM migration").fetchone()
+    (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
     return int(version)
 
 

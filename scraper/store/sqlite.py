@@ -77,7 +77,8 @@ class SqliteStore:
                     await sqlite_write.add_roots(db, crawl_id, [root])
             return crawl_id
 
-        return await self.find_crawl(str(await self._write(work)))
+        # Cancelled, it leaves nothing: nobody waits for the rest of a million seeds.
+        return await self.find_crawl(await self._transaction(work))
 
     async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
         """See `Store.take_crawl`."""
@@ -91,14 +92,15 @@ class SqliteStore:
             await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE)
 
         await self._write(work)
-        return await self.find_crawl(str(crawl.id))
+        return await self.find_crawl(crawl.id)
 
-    async def find_crawl(self, crawl: str | None, *, unfinished: bool = False) -> Crawl:
-        """See `Store.find_crawl`."""
-        found = await sqlite_read.find_crawl(self._reader, crawl, unfinished=unfinished)
-        if found is None:
-            raise CrawlNotFound(await sqlite_read.not_found(self._reader, self.path, crawl, unfinished=unfinished))
-        return found
+    async def find_crawl(self, crawl: str | int | None, *, unfinished: bool = False) -> Crawl:
+        """See `Store.find_crawl`; an int is the number and no name."""
+        with _translated(self.path):
+            found = await sqlite_read.find_crawl(self._reader, crawl, unfinished=unfinished)
+            if found is None:
+                raise CrawlNotFound(await sqlite_read.not_found(self._reader, self.path, crawl, unfinished=unfinished))
+            return found
 
     async def roots(self, crawl: Crawl) -> list[str]:
         """See `Store.roots`."""
@@ -130,7 +132,9 @@ class SqliteStore:
 
         async def work(db: aiosqlite.Connection) -> Tally:
             await _keep_lease(db, self.path, crawl, now)
-            return await sqlite_write.complete(db, crawl.id, visits, hosts, self._host_ids, self._config, now=now)
+            return await sqlite_write.complete(
+                db, crawl.id, visits, hosts, host_ids=self._host_ids, config=self._config, now=now
+            )
 
         return await self._write(work)
 
@@ -140,11 +144,13 @@ class SqliteStore:
 
     async def tally(self, crawl: Crawl) -> Tally:
         """See `Store.tally`."""
-        return await sqlite_read.tally(self._reader, crawl.id)
+        with _translated(self.path):
+            return await sqlite_read.tally(self._reader, crawl.id)
 
     async def audit(self, crawl: Crawl) -> Tally:
         """See `Store.audit`."""
-        return await sqlite_read.audit(self._reader, crawl.id)
+        with _translated(self.path):
+            return await sqlite_read.audit(self._reader, crawl.id)
 
     async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
         """See `Store.end_crawl`."""
@@ -170,14 +176,14 @@ class SqliteStore:
     async def _transaction(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         async with self._one_at_a_time:
             with _translated(self.path):
-                await self._begin()
                 try:
+                    await self._begin()
                     result = await work(self._writer)
                     await self._writer.execute_fetchall("COMMIT")
                 except BaseException:
                     self._host_ids.clear()  # it may name hosts that never came to be
-                    if self._writer.in_transaction:
-                        await self._writer.execute_fetchall("ROLLBACK")
+                    # Takes its place behind what still runs in the writer's thread, and does nothing if none began.
+                    await self._writer.rollback()
                     raise
                 return result
 
@@ -272,9 +278,9 @@ def _translated(path: str) -> Iterator[None]:
             raise NotAStore(f"{path} is not a SQLite database: name another file with --db") from error
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreBusy(f"{path} is locked by another process: try again when it has ended") from error
-        if code == sqlite3.SQLITE_READONLY:
+        if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
             raise StoreError(
-                f"{path} is read-only: make it and its directory writable, or name another file with --db"
+                f"{path} cannot be written: make it and its directory writable, or name another file with --db"
             ) from error
         if code == sqlite3.SQLITE_FULL:
             raise StoreError(

@@ -13,7 +13,7 @@ from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Kind, Tally, U
 from scraper.store.base import Claimed
 
 UNFINISHED = f"state <> '{CrawlState.FINISHED}'"
-HOSTS_IN_ONE_CLAIM = 100  # of at most 500 terms in a compound SELECT, two a host
+HOSTS_IN_ONE_CLAIM = 20  # two terms a host of a compound SELECT, and not so many rows that the loop stands still
 CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, epoch"
 STATES = tuple(state.value for state in UrlState)
 
@@ -23,10 +23,13 @@ _DEFERRED = (
 _FRESH = "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at = 0 ORDER BY rank, url_id LIMIT ?)"
 
 
-async def find_crawl(db: aiosqlite.Connection, crawl: str | None, *, unfinished: bool) -> Crawl | None:
-    """Return the newest crawl of that name or number, or the newest of all."""
+async def find_crawl(db: aiosqlite.Connection, crawl: str | int | None, *, unfinished: bool) -> Crawl | None:
+    """Return the newest crawl of that name or number, or the newest of all; an int is the number and no name."""
     where, parameters = ["1"], list[Any]()
-    if crawl is not None:
+    if isinstance(crawl, int):
+        where.append("id = ?")
+        parameters.append(crawl)
+    elif crawl is not None:
         where.append("(name = ? OR id = ?)")
         parameters += [crawl, int(crawl) if crawl.isdecimal() and len(crawl) < 18 else -1]
     if unfinished:
@@ -39,7 +42,7 @@ async def find_crawl(db: aiosqlite.Connection, crawl: str | None, *, unfinished:
     return Crawl(number, name, CrawlState(state), tuple(json.loads(seeds)), *rest)
 
 
-async def not_found(db: aiosqlite.Connection, path: str, crawl: str | None, *, unfinished: bool) -> str:
+async def not_found(db: aiosqlite.Connection, path: str, crawl: str | int | None, *, unfinished: bool) -> str:
     """Say what there is instead of the crawl that was asked for, and what to do."""
     which = f"WHERE {UNFINISHED}" if unfinished else ""
     rows = await db.execute_fetchall(f"SELECT DISTINCT name FROM crawl {which} ORDER BY id DESC LIMIT 1000")
@@ -47,7 +50,7 @@ async def not_found(db: aiosqlite.Connection, path: str, crawl: str | None, *, u
     kind = "unfinished crawl" if unfinished else "crawl"
     if not names:
         return f"{path} holds no {kind}: start one with `scraper crawl`"
-    near = difflib.get_close_matches(crawl or "", names, n=3, cutoff=0.4) or names[:3]
+    near = difflib.get_close_matches(str(crawl or ""), names, n=3, cutoff=0.4) or names[:3]
     return f"{path} holds no {kind} {crawl!r}; it has {', '.join(near)} (`scraper crawls` lists all)"
 
 
@@ -57,10 +60,11 @@ async def due_hosts(
     """Return hosts with queued URLs whose clock has run, the longest waiting first."""
     rows = await db.execute_fetchall(
         "SELECT host, id, next_at, crawl_delay, breaker, failures, openings, robots_status, robots_text,"
-        " robots_expires_at, queued FROM host WHERE crawl_id = ? AND queued > 0 AND next_at <= ? ORDER BY next_at, id LIMIT ?",
-        (crawl_id, now, limit + len(apart)),
+        " robots_expires_at, queued FROM host WHERE crawl_id = ? AND queued > 0 AND next_at <= ?"
+        " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY next_at, id LIMIT ?",
+        (crawl_id, now, json.dumps(list(apart)), limit),
     )
-    return [HostState(*row) for row in rows if row[1] not in apart][:limit]
+    return [HostState(*row) for row in rows]
 
 
 async def claim(
@@ -85,7 +89,8 @@ async def _claim(
         parameters += [host, now, enough, host, enough]
     rows = await db.execute_fetchall(
         "SELECT q.host_id, u.id, u.url, host.host, u.kind, u.depth, u.seed, u.via, u.attempts, u.tried_at, q.due_at,"
-        f" q.rank FROM ({' UNION ALL '.join(parts)}) AS q JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id",
+        f" q.rank FROM ({' UNION ALL '.join(parts)}) AS q"
+        " JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id",
         parameters,
     )
     found: dict[int, list[CrawlUrl]] = {host: [] for host in wanted}
@@ -120,25 +125,25 @@ async def _next_due(db: aiosqlite.Connection, hosts: Sequence[int], now: float) 
 
 
 async def tally(db: aiosqlite.Connection, crawl_id: int) -> Tally:
-    """Return the accounting from its counters."""
-    sums = ", ".join(f"coalesce(sum({state}), 0)" for state in STATES)
-    ((*counts,),) = await db.execute_fetchall(f"SELECT {sums} FROM host WHERE crawl_id = ?", (crawl_id,))
-    ((discovered, records, beyond),) = await db.execute_fetchall(
-        "SELECT discovered, records, beyond_depth FROM crawl WHERE id = ?", (crawl_id,)
+    """Return the accounting from its counters; one statement, so that no commit falls between its parts."""
+    sums = ", ".join(f"coalesce(sum(host.{state}), 0)" for state in STATES)
+    ((*counts,),) = await db.execute_fetchall(
+        f"SELECT crawl.discovered, {sums}, crawl.records, crawl.beyond_depth"
+        " FROM crawl LEFT JOIN host ON host.crawl_id = crawl.id WHERE crawl.id = ?",
+        (crawl_id,),
     )
-    return Tally(discovered, **dict(zip(STATES, counts, strict=True)), records=records, beyond_depth=beyond)
+    return Tally(*counts)
 
 
 async def audit(db: aiosqlite.Connection, crawl_id: int) -> Tally:
     """Return the accounting from the rows; only `discovered` and `beyond_depth` are what was counted on the way."""
-    kept = await tally(db, crawl_id)
-    counted = await db.execute_fetchall(
-        "SELECT state, count(*) FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?) GROUP BY state",
-        (crawl_id,),
+    sums = ", ".join(f"coalesce(sum(state = '{state}'), 0)" for state in STATES)
+    ((*counts,),) = await db.execute_fetchall(
+        "SELECT crawl.discovered, counted.*,"
+        " (SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = crawl.id)),"
+        " crawl.beyond_depth"
+        f" FROM crawl, (SELECT {sums} FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?)) AS counted"
+        " WHERE crawl.id = ?",
+        (crawl_id, crawl_id),
     )
-    states = {str(state): int(count) for state, count in counted}
-    ((records,),) = await db.execute_fetchall(
-        "SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = ?)", (crawl_id,)
-    )
-    counts = {state: states.get(state, 0) for state in STATES}
-    return Tally(kept.discovered, **counts, records=records, beyond_depth=kept.beyond_depth)
+    return Tally(*counts)

@@ -24,7 +24,7 @@ _INSERT_URL = (
 # A link that one page marks nofollow and another does not is followed. The reason stays until the row is queued.
 _FOLLOW_AFTER_ALL = (
     "UPDATE url SET state = 'queued', depth = ?, found_on = ?, detail = NULL"
-    " WHERE host_id = ? AND key = ? AND reason = 'nofollow'"
+    " WHERE host_id = ? AND key = ? AND reason = 'nofollow' AND state = 'skipped'"
 )
 _QUEUE_NEW = (
     "INSERT INTO queue SELECT host_id, 0, CASE WHEN via IS NULL THEN depth ELSE -1 END, id FROM url"
@@ -115,9 +115,9 @@ async def complete(
     crawl_id: int,
     visits: Sequence[Visit],
     hosts: Sequence[HostState],
+    *,
     host_ids: HostIds,
     config: StoreConfig,
-    *,
     now: float,
 ) -> Tally:
     """Write visits whole and return what they add to the tally."""

@@ -40,6 +40,7 @@ def folder():
 
 
 def refusal(path, newest=1):
+    """How opening the path is refused."""
     with pytest.raises(StoreError) as caught, open_reader(path, newest=newest):
         pass
     assert str(path) in str(caught.value)
@@ -78,7 +79,12 @@ def test_another_file_is_not_a_store(tmp_path, content):
 
 @pytest.mark.parametrize(
     "script",
-    ["", "CREATE TABLE t (x)", "PRAGMA application_id = 0x53435250; CREATE TABLE t (x)", "CREATE TABLE migration (version)"],
+    [
+        "",
+        "CREATE TABLE t (x)",
+        "PRAGMA application_id = 0x53435250; CREATE TABLE t (x)",
+        "CREATE TABLE migration (version)",
+    ],
     ids=["without-tables", "foreign", "no-migration", "no-id"],
 )
 def test_the_database_of_another_program_is_not_a_store(tmp_path, script):

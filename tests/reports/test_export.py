@@ -17,6 +17,7 @@ TEXTS = st.text(st.sampled_from("=+-@\t\r\n\x1b\x9b\u202e\u2066,\"'a1 ") | st.ch
 
 
 def jsonl(result):
+    """The lines written."""
     out = io.BytesIO()
     count = write_jsonl(result, out)
     lines = out.getvalue().decode("utf-8").split("\n")
@@ -26,6 +27,7 @@ def jsonl(result):
 
 
 def table(result, **options):
+    """The CSV written, as a reader of CSV sees it."""
     out = io.BytesIO()
     write_csv(result, out, **options)
     return list(csv.reader(io.StringIO(out.getvalue().decode("utf-8"), newline="")))

@@ -6,7 +6,7 @@ import pytest
 
 from scraper.errors import CrawlNotFound
 from scraper.model import CrawlState, Tally
-from scraper.reports import audit, crawls, find_crawl, reasons, status
+from scraper.reports import crawls, find_crawl, reasons, status
 
 
 def test_crawls_are_listed_newest_first(reader):
@@ -34,7 +34,9 @@ def test_a_crawl_is_found_by_name_or_number(reader, wanted, number):
 
 def test_of_crawls_with_one_name_the_newest_is_found(scene):
     """A name that several crawls have means the newest of them."""
-    scene.execute("INSERT INTO crawl (id, name, state, seeds, config, started_at) VALUES (3, 'old', 'running', '[]', '{}', 1)")
+    scene.execute(
+        "INSERT INTO crawl (id, name, state, seeds, config, started_at) VALUES (3, 'old', 'running', '[]', '{}', 1)"
+    )
     with scene.reading() as connection:
         assert find_crawl(connection, "old").id == 3
 
@@ -96,11 +98,10 @@ def test_status_can_be_written_as_json(reader, scene):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("report", [lambda db: status(db, 77, now=0.0), lambda db: audit(db, 77)], ids=["status", "audit"])
-def test_a_report_on_no_crawl_is_refused(reader, report):
+def test_a_report_on_no_crawl_is_refused(reader):
     """A number that no crawl has is CrawlNotFound, and the connection can still be used."""
     with pytest.raises(CrawlNotFound):
-        report(reader)
+        status(reader, 77, now=0.0)
     assert len(crawls(reader)) == 2
 
 
@@ -114,25 +115,3 @@ def test_reasons_are_counted_by_state(scene):
             ("redirected", None, 1),
             ("skipped", "robots", 1),
         ]
-
-
-def test_an_audit_counts_the_rows(reader):
-    """In a sound store the recount of the rows is what the counters say, and the identity holds."""
-    assert audit(reader, 2) == status(reader, 2, now=0.0).tally
-    assert audit(reader, 2).holds
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "DELETE FROM url WHERE id = 4",
-        "UPDATE url SET state = 'failed' WHERE id = 3",
-        "DELETE FROM record WHERE position = 1",
-        "UPDATE host SET skipped = 2 WHERE id = 2",
-    ],
-)
-def test_an_audit_finds_what_the_counters_hide(scene, damage):
-    """A row that was lost or changed behind the counters' back makes the audit and the tally differ."""
-    scene.execute(damage)
-    with scene.reading() as connection:
-        assert audit(connection, 2) != status(connection, 2, now=0.0).tally

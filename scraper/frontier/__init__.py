@@ -1,0 +1,6 @@
+"""Which URL is next? The queue as the crawler sees it."""
+
+from scraper.frontier.frontier import Frontier
+from scraper.frontier.line import Handout
+
+__all__ = ["Frontier", "Handout"]

@@ -1,0 +1,74 @@
+"""One host's line: its URLs in memory, those that wait for their turn and those that are out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from scraper.model import CrawlUrl, Kind, Verdict
+from scraper.politeness import Host
+
+LONGEST_REST = 60.0  # seconds; a host that is not to be asked for longer gives its place to one that waits
+
+
+class Handout(NamedTuple):
+    """A URL whose turn it is; with a verdict it is not asked but ends by it."""
+
+    url: CrawlUrl
+    verdict: Verdict | None = None
+
+
+@dataclass(slots=True, eq=False)
+class HostLine:
+    """A host and its URLs in memory: `waiting` to be handed out, `held` are all that were claimed and not yet saved.
+
+    `next_due_at` is when the first deferred URL in the store comes due, None if there is none or that is not known.
+    """
+
+    host: Host
+    waiting: deque[CrawlUrl] = field(default_factory=deque)
+    held: set[int] = field(default_factory=set)
+    next_due_at: float | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing of it in memory, out, or unsaved?"""
+        return not self.held and not self.host.clock.running
+
+    def may_leave(self, now: float) -> bool:
+        """May others have its place? Nothing is out or unsaved, and nothing can be asked soon; what waits is queued."""
+        if self.host.clock.running or len(self.held) > len(self.waiting):
+            return False
+        due_at = self.host.due_at(now)
+        return not self.waiting or (due_at is not None and due_at > now + LONGEST_REST)
+
+    def due_at(self, now: float) -> float | None:
+        """When is its turn? None while that depends on something that is out, or on a claim."""
+        due_at = self.host.due_at(now)
+        if due_at is None or self.waiting:
+            return due_at
+        return None if self.next_due_at is None else max(due_at, self.next_due_at)
+
+    def add(self, urls: Iterable[CrawlUrl]) -> None:
+        """Take in what was claimed."""
+        for url in urls:
+            self.waiting.append(url)
+            self.held.add(url.id)
+
+    def hand_out(self, now: float) -> Handout:
+        """Start a request: robots.txt if that must be asked first, else the URL that has waited longest."""
+        self.host.clock.start(now)
+        if not self.host.wants_robots(now):
+            return Handout(self.waiting.popleft())
+        name = self.host.name
+        return Handout(CrawlUrl(0, f"{name}/robots.txt", name, Kind.ROBOTS, host_id=self.host.id))
+
+    def refuse(self, now: float) -> list[Handout]:
+        """Take out of those that wait what needs no request, whatever the hour."""
+        if self.host.wants_robots(now) and not self.host.is_down:
+            return []
+        judged = [Handout(url, self.host.judge(url.url)) for url in self.waiting]
+        self.waiting = deque(url for url, verdict in judged if verdict is None)
+        return [handout for handout in judged if handout.verdict is not None]
