@@ -21,7 +21,7 @@ Found = dict[str, tuple[str | None, ...]]  # by URL: title, description, lang, t
 
 @dataclass(frozen=True)
 class Contender:
-    """One program: `command` takes the start URL and an empty directory, `found` is the query for what it stored there."""
+    """One program: `command` takes the start URL and an empty directory, `found` queries what it has stored there."""
 
     name: str
     command: Callable[[str, Path], list[str]]
@@ -40,8 +40,9 @@ def ours(concurrency: int) -> Contender:
         raise SystemExit(f"there is no {scraper}: install the project into this environment, `pip install -e .`")
 
     def command(start: str, place: Path) -> list[str]:
-        options = f"--depth {DEPTH} --delay 0 --concurrency {concurrency} --per-host {concurrency} --allow-private 127.0.0.0/8"
-        return [str(scraper), "crawl", start, *options.split(), "--db", str(place / "pages.db")]
+        pace = f"--delay 0 --concurrency {concurrency} --per-host {concurrency}"
+        reach = f"--depth {DEPTH} --allow-private 127.0.0.0/8"
+        return [str(scraper), "crawl", start, *reach.split(), *pace.split(), "--db", str(place / "pages.db")]
 
     return Contender("scraper", command, "SELECT url, title, description, lang, text FROM pages")
 
@@ -50,8 +51,8 @@ def scrapy(concurrency: int, environment: Path, *, jobdir: bool = False) -> Cont
     """Return Scrapy as installed in its environment; with `jobdir` its queue is on disk, so that it could resume."""
 
     def command(start: str, place: Path) -> list[str]:
-        settings = [f"CONCURRENT_REQUESTS={concurrency}", f"CONCURRENT_REQUESTS_PER_DOMAIN={concurrency}", f"DEPTH_LIMIT={DEPTH}"]
-        settings += [f"JOBDIR={place / 'job'}"] if jobdir else []
+        settings = [f"CONCURRENT_REQUESTS{of}={concurrency}" for of in ("", "_PER_DOMAIN")]
+        settings += [f"DEPTH_LIMIT={DEPTH}", *([f"JOBDIR={place / 'job'}"] if jobdir else [])]
         options = [part for setting in settings for part in ("-s", setting)]
         arguments = ["-a", f"start={start}", "-a", f"db={place / 'pages.db'}"]
         return [str(environment / "bin" / "scrapy"), "runspider", str(SPIDER), *arguments, *options]
@@ -80,6 +81,6 @@ def versions(environment: Path) -> str:
 
 
 def _version(python: str, package: str) -> str:
-    script = f"from importlib.metadata import version; import platform; print(version({package!r}), 'on Python', platform.python_version())"
-    told = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True)
-    return f"{package} {told.stdout.strip()}"
+    script = f"import platform, importlib.metadata as m; print(m.version({package!r}), platform.python_version())"
+    told = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    return f"{package} {told[0]} (Python {told[1]})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ import contenders
 import report
 from contenders import Contender, Found
 from measure import Usage, adopt_orphans, measure
-from serving import Served, served
+from serving import served
 from sites import make_site
 
 Runs = list[tuple[int, Usage]]
@@ -36,8 +37,9 @@ def main() -> int:
             raise SystemExit(f"there is no {site / options.start}: name the first page with --start")
         (scratch / "server").mkdir()
         server = stack.enter_context(served(site.resolve(), scratch / "server"))
-        print(f"{contenders.versions(environment)}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {server.server}")
-        results, found = _rounds(field, options.runs, server, options.start, scratch)
+        machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, served by {server.program}"
+        print(f"{contenders.versions(environment)}; {machine}")
+        results, found = _rounds(field, options.runs, f"{server.origin}/{options.start}", scratch)
     return _told(results, found)
 
 
@@ -61,9 +63,7 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _rounds(
-    field: list[Contender], runs: int, server: Served, start: str, scratch: Path
-) -> tuple[dict[str, Runs], dict[str, Found]]:
+def _rounds(field: list[Contender], runs: int, start: str, scratch: Path) -> tuple[dict[str, Runs], dict[str, Found]]:
     """Let each run in turn, so that what else the machine does falls on all; return the runs and the last results."""
     results: dict[str, Runs] = {contender.name: [] for contender in field}
     found: dict[str, Found] = {}
@@ -71,8 +71,7 @@ def _rounds(
         for contender in field:
             with tempfile.TemporaryDirectory(dir=scratch) as directory:
                 place = Path(directory)
-                command = contender.command(f"{server.origin}/{start}", place)
-                usage = measure(command, output=place / "output", apart={server.pid})
+                usage = measure(contender.command(start, place), output=place / "output")
                 if usage.exit_code != 0:
                     output = (place / "output").read_text(encoding="utf-8", errors="replace")
                     raise SystemExit(f"{contender.name} ended with {usage.exit_code}:\n{output[-4000:]}")
@@ -96,5 +95,11 @@ def _told(results: dict[str, Runs], found: dict[str, Found]) -> int:
     return int(len(counts) > 1 or any(theirs.keys() != ours.keys() for _, theirs in others))
 
 
+def _terminated(number: int, _: object) -> None:
+    raise SystemExit(128 + number)  # on the way out all that was started is ended
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGINT, _terminated)
     sys.exit(main())

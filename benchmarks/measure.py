@@ -8,7 +8,8 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,17 +49,18 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def measure(command: Sequence[str], *, output: Path, apart: Collection[int]) -> Usage:
+def measure(command: Sequence[str], *, output: Path) -> Usage:
     """Run a command to its end and return what it took; `adopt_orphans` comes first, once.
 
-    What it prints goes to the file `output`. `apart` are children of this process that are none of the command's.
+    What it prints goes to the file `output`.
     """
+    strangers = _pids()
     began = time.monotonic()
     with output.open("wb") as sink:
         main = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
         )
-    family = _Family(main.pid, apart)
+    family = _Family(main.pid, strangers)
     try:
         ended = os.pidfd_open(main.pid)
         try:
@@ -81,11 +83,11 @@ def measure(command: Sequence[str], *, output: Path, apart: Collection[int]) -> 
 class _Family:
     """A process and its descendants, as far as they were seen."""
 
-    def __init__(self, main: int, apart: Collection[int]) -> None:
+    def __init__(self, main: int, strangers: set[int]) -> None:
         self.peak_main = self.peak_tree = 0
         self._main = main
         self._members = {main}
-        self._strangers = _pids() - {main} | set(apart)
+        self._strangers = strangers  # what ran before, and what comes of it
 
     def look(self) -> None:
         """Find new members, take down how large all are."""
@@ -151,7 +153,5 @@ def _resident(pid: int) -> int:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

@@ -17,7 +17,8 @@ def table(results: Sequence[tuple[str, Sequence[tuple[int, Usage]]]]) -> Iterato
     rows = [_HEAD, *(_row(name, runs) for name, runs in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     for name, *cells in rows:
-        yield "  ".join([name.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))])
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        yield "  ".join([name.ljust(widths[0]), *aligned])
 
 
 def rate(runs: Sequence[tuple[int, Usage]]) -> float:
@@ -31,7 +32,7 @@ def differences(name: str, ours: Found, other: str, theirs: Found) -> Iterator[s
     if not missing and not extra:
         both = ours.keys()
         alike = sum(ours[url] == theirs[url] for url in both)
-        yield f"{name} and {other} fetched the same {len(both)} pages; title, description, lang and text agree on {alike}"
+        yield f"{name} and {other}: the same {len(both)} pages; title, description, lang and text agree on {alike}"
         return
     yield f"NOT THE SAME PAGES: {name} {len(ours)}, {other} {len(theirs)}"
     for who, urls in ((other, missing), (name, extra)):

@@ -39,11 +39,10 @@ http {{
 
 
 class Served(NamedTuple):
-    """A site that is being served: where, by which process, with what."""
+    """A site that is being served: where, and by what."""
 
     origin: str
-    pid: int
-    server: str
+    program: str
 
 
 @contextmanager
@@ -52,14 +51,15 @@ def served(directory: Path, scratch: Path) -> Iterator[Served]:
     port = _free_port()
     nginx = shutil.which("nginx")
     if nginx is not None:
-        command = [nginx, "-p", str(scratch), "-e", str(scratch / "nginx.log"), "-c", str(_configured(directory, scratch, port))]
+        configuration = _configured(directory, scratch, port)
+        command = [nginx, "-p", str(scratch), "-e", str(scratch / "nginx.log"), "-c", str(configuration)]
     else:
         command = [sys.executable, str(Path(__file__)), str(directory), str(port)]
     with (scratch / "output").open("wb") as output:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
         _wait_until_it_listens(server, port, scratch / "output")
-        yield Served(f"http://127.0.0.1:{port}", server.pid, "nginx" if nginx else "aiohttp")
+        yield Served(f"http://127.0.0.1:{port}", "nginx" if nginx else "aiohttp")
     finally:
         server.terminate()
         try:

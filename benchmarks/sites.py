@@ -8,7 +8,7 @@ from random import Random
 PAGES = 400
 LINKS = 100  # on a page, a few of them off the site
 SECTIONS = 16
-_SYLLABLES = ("ba", "co", "der", "en", "fi", "gra", "hu", "in", "lo", "ment", "no", "per", "qua", "ri", "sto", "tal", "ve")
+_SYLLABLES = ("ba", "co", "der", "en", "fi", "gra", "hu", "in", "lo", "ment", "no", "per", "qua", "ri", "sto", "tal")
 
 
 def make_site(directory: Path) -> int:
@@ -49,13 +49,20 @@ def _links(number: int, random: Random) -> list[str]:
 
 
 def _section(part: int, links: list[str], random: Random) -> str:
-    mentions = "\n".join(f"<p>{_words(30, random)} <em>{_words(2, random)}</em>, {link}.</p>" for link in links)
-    rows = "\n".join(f"<tr><td>{_words(2, random)}</td><td>{_words(6, random)}</td></tr>" for _ in range(4))
-    code = "\n".join(f'<span class="k">def</span> {_words(1, random)}():\n    {_words(4, random)}' for _ in range(4))
+    mentions = "\n".join(f"<p>{_words(18, random)} <em>{_words(2, random)}</em>, {link}.</p>" for link in links)
+    rows = "\n".join(f"<tr><td>{_words(1, random)}</td><td>{_words(3, random)}</td></tr>" for _ in range(4))
+    code = "\n".join(_code(random) for _ in range(5))
     return (
-        f'<section id="section-{part}">\n<h2>{_words(4, random)}<a class="headerlink" href="#section-{part}">¶</a></h2>\n'
-        f"{mentions}\n<table><tbody>\n{rows}\n</tbody></table>\n<div class=\"highlight\"><pre>{code}</pre></div>\n</section>\n"
+        f'<section id="section-{part}">\n<h2>{_words(4, random)}'
+        f'<a class="headerlink" href="#section-{part}">¶</a></h2>\n{mentions}\n'
+        f"<table><tbody>\n{rows}\n</tbody></table>\n"
+        f'<div class="highlight"><pre>{code}</pre></div>\n</section>\n'
     )
+
+
+def _code(random: Random) -> str:
+    """A line of code, coloured as documentation colours it."""
+    return "    " + " ".join(f'<span class="{kind}">{_words(1, random)}</span>' for kind in ("k", "nf", "p", "n", "o"))
 
 
 def _words(count: int, random: Random) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from scraper import outcome
 from scraper.config import CrawlConfig
@@ -59,13 +59,22 @@ class Crawler:
         pool.add_done_callback(lambda _: self._ended.put_nowait(None))
         try:
             while (visit := await self._ended.get()) is not None:
-                self._slots.release()  # one semaphore bounds sockets, memory and backlog at once
                 yield visit
             if not (pool.cancelled() and self._stopping):
                 await pool  # raises what the pool raised
         finally:
             pool.cancel()
             await asyncio.gather(pool, return_exceptions=True)
+
+    def saved(self, visits: Sequence[Visit]) -> None:
+        """A commit is done: the slots of these visits are free.
+
+        One semaphore bounds sockets, memory and backlog at once: what a kill can cost is what holds a slot, so no more
+        than `concurrency` URLs are fetched again.
+        """
+        self._frontier.saved(visits)
+        for _ in visits:
+            self._slots.release()
 
     def stop(self, grace: float) -> None:
         """Start nothing more, let what runs end for `grace` seconds, then cancel it: its URLs stay queued."""

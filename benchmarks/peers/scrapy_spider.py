@@ -23,11 +23,14 @@ LINKS = (
 )
 DESCRIPTION = "//meta[@name='description']/@content", "//meta[@property='og:description']/@content"
 
-BLOCKS = frozenset(
-    "address article aside blockquote body br caption center dd details dialog dir div dl dt fieldset figcaption figure"
-    " footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li listing main menu nav ol optgroup option p"
-    " plaintext search section select summary table tbody tfoot thead tr ul xmp".split()
-)
+BLOCKS = frozenset((
+    *("address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "dialog", "dir"),
+    *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1", "h2", "h3", "h4"),
+    *("h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "listing", "main", "menu", "nav", "ol"),
+    *("optgroup", "option", "p", "plaintext", "search", "section", "select", "summary", "table", "tbody", "tfoot"),
+    *("thead", "tr", "ul", "xmp"),
+))
+ENDED = BLOCKS - {"br", "hr"}
 CELLS = frozenset(("td", "th"))
 UNREAD = frozenset(("head", "iframe", "noembed", "noframes", "noscript", "script", "style", "template", "title"))
 BLANK_LINES = re.compile(r"\n{3,}")
@@ -48,7 +51,8 @@ class SqlitePipeline:
         self.db = sqlite3.connect(self.path)
         self.db.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-            "CREATE TABLE page (url TEXT PRIMARY KEY, status INTEGER, title TEXT, description TEXT, lang TEXT, text TEXT);"
+            "CREATE TABLE page (url TEXT PRIMARY KEY, status INTEGER, title TEXT, description TEXT, lang TEXT,"
+            " text TEXT);"
             "CREATE TABLE url (url TEXT PRIMARY KEY, found_on TEXT) WITHOUT ROWID"
         )
 
@@ -76,7 +80,7 @@ class PageSpider(scrapy.Spider):
     """Follows every link of the start page's origin, and reads every page."""
 
     name = "pages"
-    custom_settings = {
+    custom_settings = {  # noqa: RUF012 - as Scrapy has it
         "ITEM_PIPELINES": {SqlitePipeline: 100},
         "ROBOTSTXT_OBEY": True,
         "DOWNLOAD_DELAY": 0,
@@ -130,17 +134,7 @@ def collapsed(text: str | None) -> str | None:
 
 def readable(root: Any) -> str:
     """Return the text a reader sees: blocks on lines of their own, cells apart, white space kept only in `pre`."""
-    lines: list[str] = []
-    line: list[str] = []
-    kept = 0
-
-    def end_line() -> None:
-        text = "".join(line)
-        line.clear()
-        text = "\n".join(row.rstrip() for row in text.split("\n")).strip("\n") if kept else " ".join(text.split())
-        if text:
-            lines.append(text)
-
+    text = Text()
     walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
     for event, element in walk:
         tag = element.tag
@@ -148,27 +142,54 @@ def readable(root: Any) -> str:
             if tag in UNREAD:
                 walk.skip_subtree()
                 continue
-            if tag == "br" and kept:
-                line.append("\n")
-            elif tag in BLOCKS:
-                end_line()
-            elif tag in CELLS:
-                line.append(" ")
-            elif tag == "pre":
-                end_line()
-                kept += 1
+            text.begin(tag)
             if element.text:
-                line.append(element.text)
-            continue
-        if event == "end" and tag not in UNREAD:
-            if tag in BLOCKS and tag not in {"br", "hr"}:
-                end_line()
-            elif tag in CELLS:
-                line.append(" ")
-            elif tag == "pre":
-                end_line()
-                kept -= 1
-        if element.tail:
-            line.append(element.tail)
-    end_line()
-    return BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+                text.line.append(element.text)
+        else:
+            if event == "end":
+                text.end(tag)
+            if element.tail:
+                text.line.append(element.tail)
+    text.end_line()
+    return BLANK_LINES.sub("\n\n", "\n".join(text.lines)).strip("\n")
+
+
+class Text:
+    """The lines so far, and the one that is being read."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.line: list[str] = []
+        self.kept = 0
+
+    def begin(self, tag: str) -> None:
+        if tag == "br" and self.kept:
+            self.line.append("\n")
+        elif tag in BLOCKS:
+            self.end_line()
+        elif tag in CELLS:
+            self.line.append(" ")
+        elif tag == "pre":
+            self.end_line()
+            self.kept += 1
+
+    def end(self, tag: str) -> None:
+        if tag in ENDED:
+            self.end_line()
+        elif tag in CELLS:
+            self.line.append(" ")
+        elif tag == "pre":
+            self.end_line()
+            self.kept -= 1
+
+    def end_line(self) -> None:
+        if not self.line:
+            return
+        text = "".join(self.line)
+        self.line.clear()
+        if self.kept:
+            self.lines.append("\n".join(row.rstrip() for row in text.split("\n")).strip("\n"))
+        else:
+            self.lines.append(" ".join(text.split()))
+        if not self.lines[-1]:
+            self.lines.pop()

@@ -56,14 +56,6 @@ async def opened_line(
     patterns = Patterns(config.crawl.include, config.crawl.exclude)
     frontier = _frontier(store, crawl, config, tally)
 
-    async def commit(visits: list[Visit]) -> None:
-        hosts = frontier.news()
-        if visits or hosts:
-            add(await store.complete(crawl, visits, hosts, now=time.time()))
-        frontier.saved(visits)
-
-    writer = Writer(commit, size=config.store.batch_pages, age=config.store.batch_seconds)
-    frontier.starving = writer.flush
     guard = Guard(config.fetch.allow_private, origins=config.fetch.allow_origins)
     async with (
         Fetcher(config.fetch, guard, concurrency=config.crawl.concurrency) as fetcher,
@@ -80,6 +72,8 @@ async def opened_line(
             obey_noindex=config.politeness.robots,
             clock=time.time,
         )
+        writer = _writer(store, crawl, config, crawler, frontier=frontier, add=add)
+        frontier.starving = writer.flush
         async with _kept_alive(store, crawl, crawler):
             yield Line(crawler, frontier, writer)
 
@@ -94,6 +88,20 @@ def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally) -> Front
         pages_left=None if pages is None else max(0, pages - tally.fetched),
         clock=time.time,
     )
+
+
+def _writer(
+    store: Store, crawl: Crawl, config: Config, crawler: Crawler, *, frontier: Frontier, add: Callable[[Tally], None]
+) -> Writer:
+    async def commit(visits: list[Visit]) -> None:
+        hosts = frontier.news()
+        if visits or hosts:
+            add(await store.complete(crawl, visits, hosts, now=time.time()))
+        crawler.saved(visits)
+
+    # A visit holds its slot until it is saved: a commit begins when a quarter of the slots wait for it.
+    size = min(config.store.batch_pages, max(1, config.crawl.concurrency // 4))
+    return Writer(commit, size=size, age=config.store.batch_seconds)
 
 
 def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ...]) -> Workers:

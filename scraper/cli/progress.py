@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,7 +19,7 @@ from scraper.cli.output import say
 from scraper.printable import printable
 
 DISPLAY_EVERY = 0.25  # seconds
-LINE_EVERY = 5.0  # seconds
+LOOKS_A_LINE = 20  # off a terminal: a line every 5 seconds
 RATE_OVER = 10.0  # seconds
 
 
@@ -32,8 +33,14 @@ async def progress(run: Run) -> AsyncIterator[None]:
             async with _every(DISPLAY_EVERY, lambda: live.update(_display(run, rate), refresh=True)):
                 yield
     else:
-        rate = Rate(time.monotonic)
-        async with _every(LINE_EVERY, lambda: say(_line(run, rate))):
+        rate, looks = Rate(time.monotonic), count(1)
+
+        def look() -> None:
+            line = _line(run, rate)
+            if next(looks) % LOOKS_A_LINE == 0:
+                say(line)
+
+        async with _every(DISPLAY_EVERY, look):
             yield
 
 

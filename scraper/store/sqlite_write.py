@@ -30,6 +30,8 @@ _QUEUE_NEW = (
     "INSERT INTO queue SELECT host_id, 0, CASE WHEN via IS NULL THEN depth ELSE -1 END, id FROM url"
     " WHERE id > ? AND state = 'queued'"
 )
+# Grouping tempts SQLite to read the whole index in its order.
+_COUNT_NEW = "SELECT host_id, state, count(*) FROM url NOT INDEXED WHERE id > ? GROUP BY 1, 2"
 _QUEUE_FOLLOWED = (
     "INSERT INTO queue SELECT host_id, 0, depth, id FROM url WHERE reason = 'nofollow' AND state = 'queued'"
 )
@@ -239,7 +241,7 @@ async def _insert_urls(db: aiosqlite.Connection, crawl_id: int, rows: list[tuple
     await db.execute_fetchall(_QUEUE_NEW, (last,))
     changes: dict[int, Counter[str]] = defaultdict(Counter)
     inserted: Counter[str] = Counter()
-    counts = await db.execute_fetchall("SELECT host_id, state, count(*) FROM url WHERE id > ? GROUP BY 1, 2", (last,))
+    counts = await db.execute_fetchall(_COUNT_NEW, (last,))
     for host_id, state, count in counts:
         changes[host_id][state] += count
         inserted[state] += count
