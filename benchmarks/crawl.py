@@ -17,6 +17,7 @@ from measure import Usage, adopt_orphans, measure
 from serving import served
 from sites import make_site
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Runs = list[tuple[int, Usage]]
 
 
@@ -95,11 +96,14 @@ def _told(results: dict[str, Runs], found: dict[str, Found]) -> int:
     return int(len(counts) > 1 or any(theirs.keys() != ours.keys() for _, theirs in others))
 
 
-def _terminated(number: int, _: object) -> None:
-    raise SystemExit(128 + number)  # on the way out all that was started is ended
+def _stop(number: int, _: object) -> None:
+    """End all that was started on the way out, which takes a moment and is not to be interrupted."""
+    for other in SIGNALS:
+        signal.signal(other, lambda *_: None)
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminated)
-    signal.signal(signal.SIGINT, _terminated)
+    for number in SIGNALS:
+        signal.signal(number, _stop)
     sys.exit(main())

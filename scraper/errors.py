@@ -9,6 +9,8 @@ ScraperError                  raised on purpose                                 
 ├─ RetryLater                 url, until, attempts: the wait is too long for a slot; the frontier takes the URL back
 ├─ BreakerOpen                host, until: not an attempt; the frontier takes the URL back
 ├─ ParseError                 url, detail: page, rule or extractor failed; recorded on the Visit, the crawl goes on
+├─ ParseInterrupted           the workers were stopped; no page's fault, the URL is asked again
+├─ StoppedEarly               stopped while the seeds were read: nothing was stored
 ├─ QueryError                 the SQL is refused, or ran over a limit
 └─ StoreError                 cause kept with `from`
    ├─ MigrationError          the database could not be brought to this version
@@ -80,7 +82,7 @@ class PermanentFetchError(FetchError):
 
 
 class RetryLater(ScraperError):
-    """Ask again, but not in this slot: `until` is UTC seconds, `attempts` what has been charged, `cause` the failure."""
+    """Ask again, but not in this slot: `until` is UTC seconds, `attempts` what was charged, `cause` the failure."""
 
     def __init__(self, url: str, until: float, attempts: int, cause: FetchError) -> None:
         super().__init__(url, until, attempts, cause)
@@ -119,6 +121,10 @@ class ParseError(ScraperError):
 
 class ParseInterrupted(ScraperError):
     """The workers were stopped under a parse job; it is no page's fault, and the URL is asked again."""
+
+
+class StoppedEarly(ScraperError):
+    """The crawl was stopped before it had begun; nothing was stored."""
 
 
 class QueryError(ScraperError):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from scraper import urls
-from scraper.errors import ConfigError, UrlError
+from scraper.errors import ConfigError, StoppedEarly, UrlError
 from scraper.model import Link
 
 SHOWN = 100  # seeds kept in the crawl's row; all of them are rows of `urls`
@@ -39,7 +39,12 @@ class Seeds:
         """Take typed URLs, each of which must be good (else UrlError), and a list; bad lines are told and skipped."""
         self.typed = tuple(urls.from_line(text) for text in typed)
         self._path = path
+        self._stopped = False
         self.source = source or (str(path) if path is not None else None)
+
+    def stop(self) -> None:
+        """Give up a reading that runs, in whatever thread: it raises StoppedEarly."""
+        self._stopped = True
 
     def survey(self, complain: Complain) -> Survey:
         """Read all once; blocking. Raises ConfigError if there is nothing to crawl."""
@@ -88,7 +93,10 @@ class Seeds:
         yield from self.typed
         if self._path is not None:
             with _opened(self._path, self.source or "") as lines:
-                yield from _good(lines, self.source or "", complain)
+                for url in _good(lines, self.source or "", complain):
+                    if self._stopped:
+                        raise StoppedEarly("stopped while the seeds were read; nothing was stored")
+                    yield url
 
 
 @contextmanager

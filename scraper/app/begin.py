@@ -49,7 +49,7 @@ def crawl(
     async def begin(store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
         return await _begin(store, found, loaded, name=name, new=new, complain=complain)
 
-    return Run(begin, store, effective, _unnamed(extractors))
+    return Run(begin, store, effective, _unnamed(extractors), give_up=found.stop)
 
 
 def resume(

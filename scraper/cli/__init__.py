@@ -45,7 +45,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             # Whoever read our output has seen enough (`| head`). Python would complain once more when it flushes.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _abandon_stdout()
             return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,8 +75,28 @@ def _terminated(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
+def _say(text: str) -> None:
+    from scraper.cli.output import say
+
+    say(text)
+
+
+def _abandon_stdout() -> None:
+    from scraper.cli.output import abandon
+
+    abandon(sys.stdout)
+
+
+def _open_what_is_closed() -> None:
+    """Point standard streams that the caller closed (`>&-`) at nothing, or the store would get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose are told in one line, with their exit code."""
+    _open_what_is_closed()
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = commands.main(standalone_mode=False)
@@ -88,6 +108,10 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except ScraperError as error:
-        click.echo(f"scraper: {error}", err=True)
+        _say(f"scraper: {error}")
         code = error.exit_code
+    except OSError as error:  # a disk that is full under standard output, most of all
+        _abandon_stdout()
+        _say(f"scraper: {error}")
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)

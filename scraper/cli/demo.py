@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from pathlib import Path
 
 import click
@@ -11,7 +9,7 @@ import click
 EXTRACTOR = "scraper.demo:product"
 
 
-@click.command("demo")
+@click.command("demo", short_help="Crawl a small shop served on this machine, and query it.")
 @click.option("--keep", metavar="FILE", type=click.Path(), help="Keep the store in this file, to look around in.")
 def command(keep: str | None) -> None:
     """Crawl a small shop served on this machine, then show three queries and their answers.
@@ -21,6 +19,9 @@ def command(keep: str | None) -> None:
       scraper demo
       scraper demo --keep shop.db
     """
+    import asyncio
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="scraper-demo-") as folder:
         db = keep or str(Path(folder) / "shop.db")
         code = asyncio.run(_crawl(db, keep=keep is not None))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import click
 import msgspec
@@ -18,11 +20,23 @@ if TYPE_CHECKING:
 
 CELL = 60  # characters of a cell in a table
 TABLE_ROWS = 1000  # a table is for reading; the other formats print every row
+# What JSON leaves as it is and a terminal obeys: DEL, C1, the marks of bidirectional text, line separators.
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not a result."""
-    click.echo(printable(text, one_line=False), err=True)
+    """Tell the user something that is not a result; if nobody is there to hear it, that is no error."""
+    try:
+        click.echo(printable(text, one_line=False), err=True)
+    except OSError:
+        abandon(sys.stderr)
+
+
+def abandon(stream: IO[str]) -> None:
+    """Let nothing more be written there: what is left in its buffer would be an error once more, at the very end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def sums(tally: Tally) -> str:
@@ -32,8 +46,15 @@ def sums(tally: Tally) -> str:
 
 
 def json_line(value: Any) -> None:
-    """Print one value as one line of JSON."""
-    sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=str) + b"\n")
+    """Print one value as one line of JSON, at once."""
+    sys.stdout.buffer.write(json_bytes(value))
+    sys.stdout.buffer.flush()
+
+
+def json_bytes(value: Any) -> bytes:
+    """One line of JSON: exact on the way back, and harmless on a terminal."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -50,9 +71,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         drawn.add_column(printable(column), justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True)
     for row in shown:
         drawn.add_row(*(Text(cell(value)) for value in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=(CELL + 2) * max(1, len(columns)))
+    width = None if sys.stdout.isatty() else (CELL + 2) * max(1, len(columns))
+    console = Console(highlight=False, width=width)
     with console.capture() as captured:
         console.print(drawn)
     for line in captured.get().splitlines():

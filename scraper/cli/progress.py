@@ -16,6 +16,7 @@ from rich.text import Text
 
 from scraper.app import Run
 from scraper.cli.output import say
+from scraper.model import Reason, UrlState, Visit
 from scraper.printable import printable
 
 DISPLAY_EVERY = 0.25  # seconds
@@ -23,20 +24,33 @@ LOOKS_A_LINE = 20  # off a terminal: a line every 5 seconds
 RATE_OVER = 10.0  # seconds
 
 
+class Seen:
+    """What the progress tells of: a run, and why URLs failed since it began."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.failures: Counter[Reason] = Counter()
+
+    def add(self, visit: Visit) -> None:
+        """Take down a visit."""
+        if visit.state is UrlState.FAILED and visit.reason is not None:
+            self.failures[visit.reason] += 1
+
+
 @asynccontextmanager
-async def progress(run: Run) -> AsyncIterator[None]:
-    """Show progress while the block runs."""
-    console = Console(stderr=True)
-    if console.is_terminal:
+async def progress(seen: Seen, *, display: bool) -> AsyncIterator[None]:
+    """Show progress while the block runs: as a display that is drawn anew, or as plain lines."""
+    rate = Rate(time.monotonic)
+    if display:
+        console = Console(stderr=True)
         with Live(console=console, auto_refresh=False, transient=True) as live:
-            rate = Rate(time.monotonic)
-            async with _every(DISPLAY_EVERY, lambda: live.update(_display(run, rate), refresh=True)):
+            async with _every(DISPLAY_EVERY, lambda: live.update(_display(seen, rate), refresh=True)):
                 yield
     else:
-        rate, looks = Rate(time.monotonic), count(1)
+        looks = count(1)
 
         def look() -> None:
-            line = _line(run, rate)
+            line = _line(seen.run, rate)
             if next(looks) % LOOKS_A_LINE == 0:
                 say(line)
 
@@ -85,7 +99,8 @@ def _line(run: Run, rate: Rate) -> str:
     return f"{tally.fetched} pages, {per_second:.1f}/s, {tally.queued} queued, {ended}{eta}"
 
 
-def _display(run: Run, rate: Rate) -> Group:
+def _display(seen: Seen, rate: Rate) -> Group:
+    run = seen.run
     name = printable(run.crawl.name) if run.crawl is not None else "reading the seeds"
     rows = [Text(f"{name}: {_line(run, rate)}", no_wrap=True, overflow="ellipsis")]
     now = time.time()
@@ -93,6 +108,9 @@ def _display(run: Run, rate: Rate) -> Group:
     states = Counter(_state_of(host.due_at(now), now, host.breaker.state) for host in hosts)
     told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     rows.append(Text(f"hosts: {told or 'none yet'}", style="dim", no_wrap=True, overflow="ellipsis"))
+    if seen.failures:
+        why = ", ".join(f"{reason} {count}" for reason, count in seen.failures.most_common())
+        rows.append(Text(f"failed: {why}", style="dim", no_wrap=True, overflow="ellipsis"))
     return Group(*rows)
 
 

@@ -9,7 +9,7 @@ import click
 from scraper.cli import options
 
 
-@click.command("resume")
+@click.command("resume", short_help="Go on with an interrupted crawl.")
 @click.argument("crawl", required=False)
 @options.showing
 @options.settings

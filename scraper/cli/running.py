@@ -8,27 +8,32 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 
 from scraper.app import Run
 from scraper.cli.options import Show
-from scraper.cli.output import json_line, say
-from scraper.cli.progress import progress
+from scraper.cli.output import say
+from scraper.cli.progress import Seen, progress
+from scraper.cli.streaming import Stream
 from scraper.cli.summary import summary
-from scraper.model import CrawlState, UrlState, Visit
+from scraper.errors import StoppedEarly
+from scraper.model import CrawlState
 
+THREADS = 64
 _INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
 
 
 def carry_out(run: Run, db: str, show: Show) -> int:
     """Run a crawl to its end or to a signal, tell how it stands, return the exit code."""
     with asyncio.Runner() as runner:
+        # Names are looked up in these threads; the few that asyncio has by itself can all hang on dead name servers.
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "scraper"))
         code = runner.run(carried_out(run, db, show))
         if code in _INTERRUPTED:
             # All is committed and closed, and the user waits. A name that is being looked up would hold us for long:
             # its thread can be neither cancelled nor left behind.
-            sys.stdout.flush()
             os._exit(code)
     return code
 
@@ -68,17 +73,26 @@ def _log(show: Show) -> None:
 
 async def _watched(run: Run, show: Show) -> int | None:
     """Iterate the run to its end; return the signal that stopped it."""
-    with _signals(run) as received:
-        watching = nullcontext() if show.quiet else progress(run)
+    stream, seen = Stream(run), Seen(run)
+    with _signals(stream.stop) as received:
+        watching = nullcontext() if show.quiet else progress(seen, display=_displayed(show))
         async with watching, aclosing(run):
-            async for visit in run:
-                if show.stream:
-                    _stream(run, visit)
+            with suppress(StoppedEarly):  # the user knows
+                async for visit in run:
+                    seen.add(visit)
+                    if show.stream:
+                        await stream.write(visit)
     return received[0] if received else None
 
 
+def _displayed(show: Show) -> bool:
+    """Can a display be drawn: on a terminal that can move its cursor, and that no stream of lines goes to as well?"""
+    drawable = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return drawable and not (show.stream and sys.stdout.isatty())
+
+
 @contextmanager
-def _signals(run: Run) -> Iterator[list[int]]:
+def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
     """The first signal stops the crawl in order, the second ends the process at once; neither loses anything."""
     received: list[int] = []
     loop = asyncio.get_running_loop()
@@ -87,7 +101,7 @@ def _signals(run: Run) -> Iterator[list[int]]:
         received.append(number)
         if len(received) > 1:
             os._exit(128 + number)
-        run.stop()
+        stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, receive, number)
@@ -96,16 +110,3 @@ def _signals(run: Run) -> Iterator[list[int]]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-
-
-def _stream(run: Run, visit: Visit) -> None:
-    if run.config.crawl.extractors:
-        for record in visit.records:
-            json_line({"url": visit.url.url, "rule": record.rule, "position": record.position, "data": record.data})
-    elif visit.state is UrlState.FETCHED and visit.page is not None and visit.response is not None:
-        page = visit.page
-        json_line({
-            "url": visit.url.url, "status": visit.response.status, "title": page.title, "description": page.description,
-            "lang": page.lang, "text": page.text, "depth": visit.url.depth,
-        })  # fmt: skip
-    sys.stdout.flush()

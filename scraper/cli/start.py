@@ -11,7 +11,7 @@ import click
 from scraper.cli import options
 
 
-@click.command("crawl")
+@click.command("crawl", short_help="Crawl URLs into the store, or go on with a crawl of them.")
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.option("--from", "source", metavar="FILE", help="Read URLs from a file, one a line; - is standard input.")
 @click.option("--name", help="The crawl's name; the default comes from its seeds.")
@@ -32,6 +32,8 @@ def command(urls: tuple[str, ...], source: str | None, name: str | None, new: bo
     from scraper.cli.running import carry_out
     from scraper.seeds import Seeds, listed
 
+    if not urls and source is None:
+        raise click.UsageError("no URL given: type one, or name a list of them with --from")
     show, loaded = options.split(given)
     with ExitStack() as stack:
         path = stack.enter_context(listed(source, sys.stdin.buffer)) if source is not None else None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EVERY = 1.0  # seconds between two looks of --watch
 
 
-@click.command("status")
+@click.command("status", short_help="Show where a crawl stands, per host.")
 @click.argument("crawl", required=False)
 @click.option("--watch", is_flag=True, help="Look again every second until the crawl has ended.")
 @options.db

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+
 from scraper import reports
 from scraper.app import Run
 from scraper.cli.output import say, sums
 from scraper.errors import ScraperError
 from scraper.model import CrawlState, UrlState
+from scraper.printable import printable
+
+EXAMPLE = "SELECT url, title FROM pages LIMIT 10"
 
 
 def summary(run: Run, db: str, seconds: float, *, advice: bool) -> None:
     """Tell how it ended, what became of every URL, and with `advice` what to do next."""
     if run.crawl is None:
         return
-    tally, name = run.tally, run.crawl.name
+    tally, name = run.tally, printable(run.crawl.name)
     rate = f", {tally.fetched / seconds:.1f} pages/s" if tally.fetched and not run.crawl.continued else ""
     say(f"crawl {name}: {run.state} after {seconds:.1f} s{rate}")
     say(f"  {sums(tally)}" + ("" if tally.holds else "  THE SUMS DO NOT MATCH: please report this"))
@@ -33,12 +38,12 @@ def summary(run: Run, db: str, seconds: float, *, advice: bool) -> None:
 
 def _next_step(run: Run, db: str) -> str:
     name = run.crawl.name if run.crawl is not None else ""
-    where = "" if db == "scraper.db" else f" --db {db}"
+    where = "" if db == "scraper.db" else f" --db {shlex.quote(db)}"
     if run.state is CrawlState.LIMITED:
         return f"limited by --max-pages {run.config.crawl.max_pages}: the same command with more goes on"
     if run.state is CrawlState.INTERRUPTED:
-        return f"go on with: scraper resume {name!r}{where}"
-    return f'look at it with: scraper query "SELECT url, title FROM pages LIMIT 10"{where}'
+        return f"go on with: scraper resume {shlex.quote(name)}{where}"
+    return f"look at it with: scraper query {EXAMPLE!r}{where}"
 
 
 def _reasons(db: str, crawl_id: int) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +26,8 @@ def command(url: str, as_json: bool, **given: Any) -> None:
       scraper try https://example.com
       scraper try https://shop.example/p/1 --extractor shop.py:product
     """
+    import asyncio
+
     from scraper import app
     from scraper.cli.output import json_line
 

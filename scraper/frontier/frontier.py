@@ -161,6 +161,7 @@ class Frontier:
             self._ended_unsaved -= 1
             line = self._lines[visit.url.host_id]
             line.held.discard(visit.url.id)
+            line.next_due_at = None  # there may be an earlier one now
             self._feed(line)
             for host in {link.host for link in visit.found if link.verdict is None}:
                 if (found := self._by_name.get(host)) is None:

@@ -6,6 +6,7 @@ from scraper.config import PolitenessConfig
 from scraper.errors import FetchError
 from scraper.model import HostState, Reason, Verdict
 from scraper.politeness.breaker import Breaker
+from scraper.politeness.retry import backoff
 from scraper.politeness.robots import Robots, read_robots, unrestricted
 from scraper.politeness.throttle import HostClock
 
@@ -83,7 +84,7 @@ class Host:
         """robots.txt could not be had: wait longer each time; a server that keeps answering 429 or 5xx forbids all."""
         self._robots_tries += 1
         retry = self._config.retry
-        wait = min(retry.longest, retry.base * 2.0 ** (self._robots_tries - 1))
+        wait = backoff(self._robots_tries, retry, lambda: 1.0)
         if error.retry_after is not None:
             wait = max(wait, min(error.retry_after, self._config.longest_retry_after))
         self.clock.park(now + wait)

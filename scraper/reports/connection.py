@@ -42,7 +42,7 @@ def _check_file(path: Path) -> None:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise StoreError(f"no store at {path}: run `scraper crawl`, or name it with --db") from None
+        raise NotAStore(f"no store at {path}: run `scraper crawl`, or name it with --db") from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise StoreError(f"{path} cannot be opened ({why}): {ANOTHER}") from error

@@ -12,6 +12,7 @@ from scraper.store.finish import finish
 
 log = logging.getLogger(__name__)
 
+IDLE = 0.1  # seconds; an empty batch is at least that old, however small the age
 Commit = Callable[[list[Visit]], Awaitable[None]]
 
 
@@ -87,7 +88,7 @@ class Writer:
             async with aclosing(visits):
                 async for visit in visits:
                     self._pending.append(visit)
-                    if self._flushing or len(self._pending) >= self._size:
+                    if self._flushing or len(self._pending) in {1, self._size}:
                         self._wake.set()
                     while len(self._pending) >= self._size:
                         self._room.clear()
@@ -110,11 +111,12 @@ class Writer:
                 await self._safe.put(batch)
 
     async def _batch_closed(self) -> None:
-        deadline = asyncio.get_running_loop().time() + self._age
+        begun_at = asyncio.get_running_loop().time()
         while not (self._ended or len(self._pending) >= self._size or (self._flushing and self._pending)):
             self._wake.clear()
+            age = self._age if self._pending else max(self._age, IDLE)
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(begun_at + age):
                     await self._wake.wait()
             except TimeoutError:
                 return

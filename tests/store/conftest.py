@@ -1,11 +1,12 @@
-"""What the store's tests use: every kind of database with the same tests, values with little said, real other processes."""
+"""What the store's tests use: every kind of database, values made with little said, real other processes."""
 
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import subprocess
 import sys
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 
 import pytest
 
@@ -13,6 +14,16 @@ from scraper import urls
 from scraper.config import StoreConfig
 from scraper.model import CrawlUrl, Link, ParsedPage, Reason, Record, Response, UrlState, Verdict, Visit
 from scraper.store import NewCrawl, Store, open_sqlite
+
+_LOCKER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN EXCLUSIVE")
+print("ready", flush=True)
+sys.stdin.readline()
+db.execute("ROLLBACK")
+db.close()
+"""
 
 _CHILD = """
 import asyncio, signal, sys, time
@@ -34,6 +45,7 @@ class Sqlite:
         self.opening = f"open_sqlite({self.place!r})"
 
     def open(self, **settings) -> AbstractAsyncContextManager[Store]:
+        """Open a store on it."""
         return open_sqlite(self.place, StoreConfig(**settings))
 
 
@@ -46,10 +58,12 @@ class Make:
     HOST = "http://shop.example"
 
     def link(self, url, reason=None, detail=None):
+        """A link; with a reason, one that is not to be asked."""
         url = url if "://" in url else self.HOST + url
         return Link(url, urls.host(url), urls.key(url), verdict=reason and Verdict(Reason(reason), detail))
 
     def new(self, *seeds, name="shop", config="{}", digest="d"):
+        """What a crawl is begun with."""
         return NewCrawl(name, config, tuple(self.link(seed).url for seed in seeds), len(seeds), digest)
 
     async def crawl(self, store, *seeds, name="shop", roots=None, now=1000.0):
@@ -65,6 +79,7 @@ class Make:
         return await store.begin_crawl(self.new(*seeds, name=name), links(), some() if roots else None, now=now)
 
     def visit(self, url: CrawlUrl, state=None, *, found=(), reason=None, **more):
+        """What became of a URL, by its state or by its reason."""
         state = UrlState(state) if state else Reason(reason).state
         links = tuple(self.link(link) if isinstance(link, str) else link for link in found)
         return Visit(url, state, reason and Reason(reason), found=links, **{"attempts": 1, "tried_at": 1000.0, **more})
@@ -124,26 +139,47 @@ def queued():
 
 
 @pytest.fixture
-def child():
-    """Runs lines in another process, as the body of a coroutine; returns it once it has said `ready`."""
-    started = []
+def started():
+    """Starts a program in another process and returns that once it has said `ready`; it ends with the test."""
+    processes = []
 
-    def child(body, *, ready=True):
-        lines = "\n".join(f"    {line}" for line in body.splitlines())
-        code = _CHILD.format(body=lines)
+    def started(code, *arguments):
         process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", code, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        started.append(process)
-        if ready and process.stdout.readline() != "ready\n":
+        processes.append(process)
+        if process.stdout.readline() != "ready\n":
             pytest.fail(process.communicate(timeout=10)[1])
         return process
 
-    yield child
-    for process in started:
+    yield started
+    for process in processes:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def child(started):
+    """Runs lines as the body of a coroutine in another process."""
+    return lambda body: started(_CHILD.format(body="\n".join(f"    {line}" for line in body.splitlines())))
+
+
+@pytest.fixture
+def locked(started, path):
+    """Has another process lock the SQLite file until it gets a line."""
+    return lambda: started(_LOCKER, str(path))
+
+
+@pytest.fixture
+def look(path):
+    """Asks the file as any other program would: at once, or not at all."""
+
+    def look(sql):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=0)) as db:
+            return db.execute(sql).fetchall()
+
+    return look

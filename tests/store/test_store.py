@@ -227,13 +227,13 @@ async def test_who_lost_the_lease_writes_nothing_more(store, make, queued, act):
     crawl = await make.crawl(store, "/", now=1000.0)
     (url,) = await queued(store, crawl)
     taken = await store.take_crawl(crawl, "{}", now=1000.0 + LEASE)
+    acts = {
+        "complete": lambda: store.complete(crawl, [make.fetched(url, "/found", records=[{}])], [], now=1016.0),
+        "renew": lambda: store.renew(crawl, now=1016.0),
+        "end_crawl": lambda: store.end_crawl(crawl, CrawlState.FINISHED, now=1016.0),
+    }
     with pytest.raises(LeaseLost, match="'shop'"):
-        if act == "complete":
-            await store.complete(crawl, [make.fetched(url, "/found", records=[{}])], [], now=1016.0)
-        elif act == "renew":
-            await store.renew(crawl, now=1016.0)
-        else:
-            await store.end_crawl(crawl, CrawlState.FINISHED, now=1016.0)
+        await acts[act]()
     assert await store.tally(crawl) == await store.audit(crawl) == Tally(discovered=1, queued=1)
     assert await store.find_crawl("shop") == taken
     await store.complete(taken, [make.fetched(url, "/found")], [], now=1016.0)

@@ -166,7 +166,7 @@ async def test_held_urls_are_not_claimed_again(store, make):
 
 
 async def test_a_deferred_url_comes_back_at_its_moment(store, make, queued):
-    """A URL given back is not claimed before its moment, is then claimed with the attempts it was charged, and is told."""
+    """A URL given back is claimed from its moment on, not before, with the attempts it was charged."""
     crawl = await make.crawl(store, f"{A}/")
     (url,) = await queued(store, crawl)
     await store.complete(crawl, [make.visit(url, "queued", attempts=3, tried_at=999.0, due_at=1060.25)], [], now=1000.0)

@@ -5,6 +5,7 @@ import dataclasses
 
 import pytest
 
+from scraper.errors import StoreError
 from scraper.model import Record, Tally
 
 A = "http://a.example"
@@ -80,21 +81,23 @@ async def test_a_record_exists_once(store, make, by_path):
     visit = make.fetched(url, records=[{"a": 1}])
     await store.complete(crawl, [visit], [], now=1000.0)
     twice = dataclasses.replace(visit.page, records=(Record("rule", 0, {"a": 2}),))
-    with pytest.raises(Exception, match="(?i)unique"):
+    with pytest.raises(StoreError, match=r"(?i)unique"):
         await store.complete(crawl, [dataclasses.replace(visit, page=twice)], [], now=1000.0)
     assert await store.tally(crawl) == await store.audit(crawl) == Tally(1, fetched=1, records=1)
 
 
 async def test_a_link_is_discovered_once(store, make, by_path):
-    """However often a URL is found, in one batch or later, it is one row, queued once."""
-    crawl = await make.crawl(store, f"{A}/1", f"{A}/2", f"{A}/3")
+    """However often a URL is found, in one batch or later, it is one row, queued once, as it was first found."""
+    crawl = await make.crawl(store, f"{A}/1", f"{A}/2", f"{A}/3", f"{A}/seed")
     urls = await by_path(store, crawl)
-    found = [f"{A}/x", f"{A}/1", f"{A}/x", "http://b.example/"]
+    found = [f"{A}/x", f"{A}/1", f"{A}/x", "http://b.example/", f"{A}/seed"]
     first, second, third = (make.fetched(urls[path], *found) for path in ("/1", "/2", "/3"))
     assert (await store.complete(crawl, [first, second], [], now=1000.0)).discovered == 2
     assert (await store.complete(crawl, [third], [], now=1000.0)).discovered == 0
-    assert set(await by_path(store, crawl)) == {"/x", "/"}
-    assert await store.tally(crawl) == await store.audit(crawl) == Tally(5, queued=2, fetched=3)
+    again = await by_path(store, crawl)
+    assert set(again) == {"/x", "/", "/seed"}
+    assert again["/seed"] == urls["/seed"]
+    assert await store.tally(crawl) == await store.audit(crawl) == Tally(6, queued=3, fetched=3)
 
 
 async def test_what_has_ended_stays_ended(store, make, by_path):

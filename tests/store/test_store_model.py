@@ -51,6 +51,8 @@ class Model(RuleBasedStateMachine):
         self.store = self.run(self.opened.__aenter__())
 
     def run(self, coroutine):
+        """Run to its end, which must not take long."""
+
         async def limited():
             async with asyncio.timeout(10):
                 return await coroutine
@@ -58,17 +60,20 @@ class Model(RuleBasedStateMachine):
         return self.runner.run(limited())
 
     def teardown(self):
+        """Close the store; nothing may be left."""
         self.run(self.opened.__aexit__(None, None, None))
         self.runner.close()
         self.folder.cleanup()
 
     @initialize(seeds=st.lists(st.sampled_from(URLS), min_size=1, max_size=6))
     def begin(self, seeds):
+        """Begin with some seeds."""
         self.crawl = self.run(self.make.crawl(self.store, *seeds))
         self.rows = {url: Row("queued") for url in seeds}
 
-    @rule(count=st.integers(1, 5))
+    @rule(count=st.integers(1, 3))
     def claim(self, count):
+        """Claim of every due host; what comes is the head of what the model has."""
         hosts = self.run(self.store.due_hosts(self.crawl, now=self.now, limit=9, apart=()))
         queued = Counter(url.rpartition("/")[0] for url, row in self.rows.items() if row.state == "queued")
         assert {host.host: host.queued for host in hosts} == queued
@@ -94,6 +99,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.held)
     @rule(data=st.data(), fails=st.booleans())
     def complete(self, data, fails):
+        """End some of what is held in any way; or fail to, and then nothing is different."""
         some = data.draw(st.lists(st.sampled_from(sorted(self.held)), unique=True, max_size=4))
         outcomes = [(self.held[url], *data.draw(OUTCOMES)) for url in some]
         visits = [self._visit(*outcome) for outcome in outcomes]
@@ -148,23 +154,26 @@ class Model(RuleBasedStateMachine):
 
     @rule(seconds=st.integers(1, 4))
     def time_passes(self, seconds):
+        """Deferred URLs come due."""
         self.now += seconds
 
     @rule(lost=st.booleans())
     def another_run(self, lost):
+        """Go on in another run, after an interruption or a takeover; the old one can write nothing."""
         old = self.crawl
         if lost:
             self.now += 15.0
         else:
             self.run(self.store.end_crawl(old, CrawlState.INTERRUPTED, now=self.now))
         self.crawl = self.run(self.store.take_crawl(old, "{}", now=self.now))
+        visits = [self.make.fetched(url) for url in self.held.values()]
         with pytest.raises(LeaseLost):
-            visits = [self.make.fetched(url) for url in self.held.values()]
             self.run(self.store.complete(old, visits, [], now=self.now))
         self.held = {}
 
     @invariant()
     def the_accounting_is_that_of_the_model(self):
+        """Counters, rows and model agree, and every URL is in one state."""
         if self.rows:
             tally = self.run(self.store.tally(self.crawl))
             assert tally == self.run(self.store.audit(self.crawl)) == self._tally()

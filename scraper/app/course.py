@@ -1,0 +1,128 @@
+"""A crawl's course: begun, carried out, ended in the store, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from pathlib import Path
+
+from scraper.app.line import Extractor, Line, opened_line
+from scraper.config import Config, Loaded
+from scraper.errors import ScraperError
+from scraper.frontier import Frontier
+from scraper.model import Crawl, CrawlState, Tally, UrlState, Visit
+from scraper.store import Store, finish, open_sqlite
+
+log = logging.getLogger(__name__)
+
+Begin = Callable[[Store, Loaded], Awaitable[tuple[Crawl, Config]]]
+
+
+class Course:
+    """Carries a crawl out in a task of its own, so that it ends in order however its visits are left.
+
+    The generator of its visits holds this task, and nothing in the task holds the generator: dropped, it is closed. And
+    a loop that ends cancels tasks, which end from the inside out; generators it would close all at once.
+    """
+
+    def __init__(
+        self,
+        begin: Begin,
+        store: Store | str | Path,
+        loaded: Loaded,
+        extractors: tuple[Extractor, ...],
+        *,
+        give_up: Callable[[], None],
+    ) -> None:
+        self._begin = begin
+        self._store = store
+        self._loaded = loaded
+        self._extractors = extractors
+        self._give_up = give_up
+        self._line: Line | None = None
+        self._stopped = False
+        self.crawl: Crawl | None = None
+        self.config = loaded.config
+        self.tally = Tally()
+        self.state = CrawlState.RUNNING
+
+    @property
+    def frontier(self) -> Frontier | None:
+        """The frontier while the crawl runs."""
+        return self._line.frontier if self._line is not None else None
+
+    async def visits(self) -> AsyncGenerator[Visit]:
+        """Yield each visit once it is committed; raise what carrying it out raises."""
+        safe: asyncio.Queue[Visit | None] = asyncio.Queue()
+        task = asyncio.create_task(self._carry_out(safe), name="crawl")
+        task.add_done_callback(lambda _: safe.put_nowait(None))
+        try:
+            while (visit := await safe.get()) is not None:
+                safe.task_done()
+                yield visit
+        finally:
+            task.cancel()
+            await finish(asyncio.create_task(_ended(task), name="end crawl"))
+        task.result()
+
+    def stop(self) -> None:
+        """Start nothing more, let what runs end for `crawl.grace` seconds."""
+        self._stopped = True
+        self._give_up()
+        if self._line is not None:
+            self._line.crawler.stop(self.config.crawl.grace)
+
+    async def _carry_out(self, safe: asyncio.Queue[Visit | None]) -> None:
+        async with _opened(self._store, self._loaded.config) as store:
+            self.crawl, self.config = await self._begin(store, self._loaded)
+            state = CrawlState.INTERRUPTED
+            try:
+                self.tally = await store.tally(self.crawl)
+                async with opened_line(
+                    store, self.crawl, self.config, self.tally, self._extractors, add=self._add
+                ) as self._line:
+                    if self._stopped:
+                        self.stop()
+                    async with aclosing(self._line.visits()) as visits:
+                        async for visit in visits:
+                            if visit.state is not UrlState.QUEUED:
+                                safe.put_nowait(visit)
+                                await safe.join()  # until it is taken: who consumes slowly holds up the line
+                state = await self._outcome(store, self.crawl, self._line.frontier)
+            finally:
+                self._line = None
+                await _end(store, self.crawl, state)
+                self.state = state
+
+    def _add(self, more: Tally) -> None:
+        names = [field.name for field in dataclasses.fields(Tally)]
+        self.tally = Tally(*(getattr(self.tally, name) + getattr(more, name) for name in names))
+
+    async def _outcome(self, store: Store, crawl: Crawl, frontier: Frontier) -> CrawlState:
+        if self._stopped:
+            return CrawlState.INTERRUPTED
+        self.tally = await store.audit(crawl)
+        if not self.tally.holds:
+            log.error("crawl %s: the accounting does not add up: %s", crawl.name, self.tally)
+        if self.tally.queued == 0:
+            return CrawlState.FINISHED
+        return CrawlState.LIMITED if frontier.is_spent else CrawlState.INTERRUPTED
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait({task})
+
+
+def _opened(store: Store | str | Path, config: Config) -> AbstractAsyncContextManager[Store]:
+    return open_sqlite(store, config.store) if isinstance(store, str | Path) else nullcontext(store)
+
+
+async def _end(store: Store, crawl: Crawl, state: CrawlState) -> None:
+    try:
+        await store.end_crawl(crawl, state, now=time.time())
+    except ScraperError as error:
+        log.error("crawl %s could not be closed in the store: %s", crawl.name, error)  # noqa: TRY400 - told, not traced
