@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 import pytest
+
 from scraper.cli import commands
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
 def every_command(group: click.Group = commands, path: str = "scraper") -> Iterator[tuple[str, click.Command]]:
+    """Each command with its full name, those of groups too."""
     for name in group.list_commands(click.Context(group)):
         command = group.get_command(click.Context(group), name)
         assert command is not None
@@ -48,7 +50,8 @@ def test_a_command_has_help_with_an_example(path):
 
 def test_the_readme_names_no_option_that_is_gone():
     """Every option that the README names exists."""
-    known = {name for command in COMMANDS.values() for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    options = [option for command in COMMANDS.values() for option in command.params]
+    known = {name for option in options for name in (*option.opts, *option.secondary_opts)}
     known |= {"--help", "--site", "--version"}
     assert {name for name in re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)} <= known
 

@@ -20,6 +20,7 @@ EXAMPLES = [
     (errors.BreakerOpen("https://a.test", 5.0), "https://a.test: circuit breaker open", 1),
     (errors.ParseError("https://a.test/", "rule book: no match"), "https://a.test/: rule book: no match", 1),
     (errors.ParseInterrupted("stopped"), "stopped", 1),
+    (errors.StoppedEarly("stopped"), "stopped", 1),
     (errors.QueryError("no such table"), "no such table", 2),
     (errors.StoreError("disk full"), "disk full", 1),
     (errors.MigrationError("0002 failed"), "0002 failed", 1),

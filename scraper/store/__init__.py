@@ -1,10 +1,15 @@
 """Where crawls live: the operations every store offers, and the stores."""
 
-from scraper.store.base import HEARTBEAT, Claimed, NewCrawl, Store
-from scraper.store.batches import Writer
-from scraper.store.finish import finish
+import importlib
+from typing import TYPE_CHECKING
+
 from scraper.store.migrate import APPLICATION_ID, newest
-from scraper.store.sqlite import SqliteStore, open_sqlite
+
+if TYPE_CHECKING:
+    from scraper.store.base import HEARTBEAT, Claimed, NewCrawl, Store
+    from scraper.store.batches import Writer
+    from scraper.store.finish import finish
+    from scraper.store.sqlite import SqliteStore, open_sqlite
 
 __all__ = [
     "APPLICATION_ID",
@@ -18,3 +23,17 @@ __all__ = [
     "newest",
     "open_sqlite",
 ]
+
+_PLACES = {
+    **dict.fromkeys(("HEARTBEAT", "Claimed", "NewCrawl", "Store"), "scraper.store.base"),
+    "Writer": "scraper.store.batches",
+    "finish": "scraper.store.finish",
+    **dict.fromkeys(("SqliteStore", "open_sqlite"), "scraper.store.sqlite"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import asyncio and the driver, which take 0.1 s, when somebody crawls; a query needs neither."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

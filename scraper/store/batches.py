@@ -88,7 +88,7 @@ class Writer:
             async with aclosing(visits):
                 async for visit in visits:
                     self._pending.append(visit)
-                    if self._flushing or len(self._pending) in {1, self._size}:
+                    if len(self._pending) in {1, self._size}:
                         self._wake.set()
                     while len(self._pending) >= self._size:
                         self._room.clear()

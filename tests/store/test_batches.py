@@ -15,8 +15,8 @@ NEVER = 3600.0  # seconds
 class Line:
     """A source of numbers, a writer and what was committed; both ends can be held."""
 
-    def __init__(self, count=10, *, size=3, age=NEVER):
-        self.count = count
+    def __init__(self, count=10, *, size=3, age=NEVER, hold_after=None):
+        self.count, self.hold_after = count, hold_after
         self.given, self.commits = 0, []
         self.source_open, self.commit_open = asyncio.Event(), asyncio.Event()
         self.source_open.set()
@@ -33,6 +33,8 @@ class Line:
                 await asyncio.sleep(0)
                 await self.source_open.wait()
                 self.given += 1
+                if self.given == self.hold_after:
+                    self.source_open.clear()
                 self.changed.set()
                 yield self.given
             if self.error is not None:
@@ -86,15 +88,13 @@ async def test_a_batch_closes_by_size():
 
 async def test_a_batch_closes_by_age():
     """A batch that is not full is committed when it has its age."""
-    line = Line(2, size=100, age=0.01)
-    line.count = 3
-    async with asyncio.timeout(5), aclosing(line.visits()) as visits:
-        first = await anext(visits)
-        line.source_open.clear()
-        while await anext(visits) < line.given:
-            pass
-    assert first == 1
-    assert line.committed == list(range(1, line.given + 1))
+    line = Line(3, size=100, age=0.01, hold_after=2)
+    async with asyncio.timeout(5):
+        visits = line.visits()
+        assert [await anext(visits), await anext(visits)] == [1, 2]
+        line.source_open.set()
+        assert [visit async for visit in visits] == [3]
+    assert line.committed == [1, 2, 3]
 
 
 async def test_an_empty_batch_is_committed_too():
@@ -111,38 +111,27 @@ async def test_an_empty_batch_is_committed_too():
 async def test_an_age_of_zero_does_not_spin(monkeypatch):
     """With no age at all what ends is committed at once, and an idle line is at rest."""
     monkeypatch.setattr(batches, "IDLE", NEVER)
-    line = Line(3, size=100, age=0.0)
+    line = Line(3, size=100, age=0.0, hold_after=1)
     visits = line.visits()
-    assert await anext(visits) == 1
-    line.source_open.clear()
-    taking = asyncio.create_task(anext(visits))
+    assert await asyncio.wait_for(anext(visits), 5) == 1
     await line.rest()
-    done = len(line.commits)
-    await line.rest()
-    assert len(line.commits) == done <= 3
+    assert line.commits == [[1]]
     line.source_open.set()
-    assert [await taking, *[visit async for visit in visits]] == [2, 3]
+    assert [visit async for visit in visits] == [2, 3]
 
 
 async def test_flush_closes_the_batch():
     """Asked to, the writer commits what there is at once, and after that waits for full batches again."""
-    line = Line(9, size=4)
+    line = Line(9, size=4, hold_after=2)
     visits = line.visits()
     taking = asyncio.create_task(anext(visits))
-    await line.until(lambda: line.given == 2)
-    line.source_open.clear()
     await line.rest()
-    assert line.commits == []
+    assert (line.given, line.commits) == (2, [])
     line.writer.flush()
     assert await asyncio.wait_for(taking, 5) == 1
-    collected = len(line.commits[0])
     line.source_open.set()
-    rest = [visit async for visit in visits]
-    assert rest == list(range(2, 10))
-    assert [len(batch) for batch in line.commits] in (
-        [collected, 4, 4, 9 - collected - 8],
-        [collected, 4, 9 - collected - 4],
-    )
+    assert [visit async for visit in visits] == list(range(2, 10))
+    assert line.commits == [[1, 2], [3, 4, 5, 6], [7, 8, 9]]
 
 
 async def test_flush_before_anything_has_ended_waits_for_one():
