@@ -115,6 +115,13 @@ class Process:
                 found.append(int(stat.parent.name))
         return found
 
+    def prepares_workers(self):
+        """Is the process from which those that parse are forked importing what they need?"""
+        with suppress(OSError):
+            servers = [pid for pid in self.alive() if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            return any(b"lxml" in Path(f"/proc/{pid}/maps").read_bytes() for pid in servers)
+        return False
+
     def said(self):
         """What it printed, all runs together."""
         return self.output.read_text()
@@ -291,6 +298,19 @@ async def test_stopped(site, run, number, code, group):
     assert crawl.query("SELECT url, detail FROM urls WHERE state = 'failed' AND reason <> 'http-4xx'") == []
     again = set(site.paths()[:asked]) & set(site.paths()[asked:])
     assert again == {"/p3"} if not group else len(again) <= CONCURRENCY
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+async def test_stopped_at_the_start(site, run, number, code):
+    """A signal to all processes while those that parse are being started ends the crawl as one does later."""
+    serve(site, 10, 4)
+    crawl = run("stopped")
+    await crawl.crawl()
+    assert await crawl.reaches(crawl.prepares_workers)
+    crawl.signal(number, group=True)
+    assert await crawl.ended(within=10) == code
+    await crawl.resume_here()
+    assert crawl.query("SELECT count(*) FROM pages") == [(11,)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])

@@ -6,8 +6,8 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 from scraper.app.line import Extractor, Line, opened_line
@@ -15,7 +15,7 @@ from scraper.config import Config, Loaded
 from scraper.errors import ScraperError
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlState, Tally, UrlState, Visit
-from scraper.store import Store, finish, open_sqlite
+from scraper.store import Store, open_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Course:
                 yield visit
         finally:
             task.cancel()
-            await finish(asyncio.create_task(_ended(task), name="end crawl"))
+            await _ended(task)
         task.result()
 
     def stop(self) -> None:
@@ -82,21 +82,30 @@ class Course:
             state = CrawlState.INTERRUPTED
             try:
                 self.tally = await store.tally(self.crawl)
-                async with opened_line(
-                    store, self.crawl, self.config, self.tally, self._extractors, add=self._add
-                ) as self._line:
-                    if self._stopped:
-                        self.stop()
-                    async with aclosing(self._line.visits()) as visits:
-                        async for visit in visits:
-                            if visit.state is not UrlState.QUEUED:
-                                safe.put_nowait(visit)
-                                await safe.join()  # until it is taken: who consumes slowly holds up the line
-                state = await self._outcome(store, self.crawl, self._line.frontier)
+                state = await self._run_line(store, self.crawl, safe)
             finally:
                 self._line = None
                 await _end(store, self.crawl, state)
                 self.state = state
+
+    async def _run_line(self, store: Store, crawl: Crawl, safe: asyncio.Queue[Visit | None]) -> CrawlState:
+        async with AsyncExitStack() as opened:
+            line = opened_line(store, crawl, self.config, self.tally, self._extractors, add=self._add)
+            try:
+                self._line = await opened.enter_async_context(line)
+            except ScraperError:
+                if self._stopped:
+                    return CrawlState.INTERRUPTED  # what stopped us reached the workers while they started
+                raise
+            if self._stopped:
+                self.stop()
+            visits = await opened.enter_async_context(aclosing(self._line.visits()))
+            async for visit in visits:
+                if visit.state is not UrlState.QUEUED:
+                    safe.put_nowait(visit)
+                    await safe.join()  # until it is taken: who consumes slowly holds up the line
+            frontier = self._line.frontier
+        return await self._outcome(store, crawl, frontier)
 
     def _add(self, more: Tally) -> None:
         names = [field.name for field in dataclasses.fields(Tally)]
@@ -114,11 +123,25 @@ class Course:
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    await asyncio.wait({task})
+    """Wait for the task's end, however often the one who waits is cancelled meanwhile."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _opened(store: Store | str | Path, config: Config) -> AbstractAsyncContextManager[Store]:
-    return open_sqlite(store, config.store) if isinstance(store, str | Path) else nullcontext(store)
+    return open_sqlite(store, config.store) if isinstance(store, str | Path) else _using(store)
+
+
+@asynccontextmanager
+async def _using(store: Store) -> AsyncIterator[Store]:
+    async with store.in_use():
+        yield store
 
 
 async def _end(store: Store, crawl: Crawl, state: CrawlState) -> None:

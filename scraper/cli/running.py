@@ -20,6 +20,7 @@ from scraper.cli.streaming import Stream
 from scraper.cli.summary import summary
 from scraper.errors import StoppedEarly
 from scraper.model import CrawlState
+from scraper.printable import printable
 
 THREADS = 64
 _INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
@@ -56,7 +57,7 @@ class _Told(logging.Handler):
     """Log lines on stderr, wherever the progress display has put it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"scraper: {self.format(record)}")
+        say(f"scraper: {printable(self.format(record))}")
 
 
 def _log(show: Show) -> None:

@@ -7,12 +7,14 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.popen_forkserver import Popen
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from scraper.errors import ConfigError
 
 if TYPE_CHECKING:  # pebble takes 0.1 s to import
     from pebble import ProcessPool
@@ -26,6 +28,34 @@ STOPPED = frozenset({-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 UNCLEAR = frozenset({-signal.SIGKILL, 255})
 
 
+class _Launch(Popen):
+    """Starts a worker that does not run the user's script again, as multiprocessing would have it.
+
+    Workers take nothing from it, so a crawl needs no `if __name__ == "__main__":` and runs from a notebook or a pipe.
+    """
+
+    def _launch(self, process_obj: object) -> None:
+        main = sys.modules["__main__"]
+        names = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+        vars(main).update(dict.fromkeys(names))
+        try:
+            super()._launch(process_obj)  # type: ignore[misc]  # not in typeshed
+        finally:
+            vars(main).update({name: value for name, value in names.items() if value is not None or name == "__spec__"})
+            if names["__file__"] is None:
+                vars(main).pop("__file__", None)
+
+
+class _Worker(ForkServerProcess):
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> _Launch:  # noqa: N802 - multiprocessing's name
+        return _Launch(process_obj)
+
+
+class _Context(ForkServerContext):
+    Process = _Worker
+
+
 def cores() -> int:
     """How many cores this process may use; at least one."""
     if hasattr(os, "sched_getaffinity"):
@@ -34,17 +64,10 @@ def cores() -> int:
 
 
 def make_pool(workers: int, memory: int) -> ProcessPool:
-    """Return a pool of workers, each of which may take `memory` bytes more than it starts with; none is started yet.
-
-    Raises ConfigError inside a worker: there the user's script is being run again.
-    """
+    """Return a pool of workers, each of which may take `memory` bytes more than it starts with; none is started yet."""
     from pebble import ProcessPool
 
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise ConfigError(
-            'a crawl starts while a worker process imports the script; put it under: if __name__ == "__main__":'
-        )
-    context = multiprocessing.get_context("forkserver")
+    context = _Context()
     context.set_forkserver_preload([*PRELOADED])
     return ProcessPool(
         max_workers=workers, max_tasks=TASKS, initializer=prepare_worker, initargs=(memory,), context=context

@@ -201,10 +201,7 @@ class Workers:
                 await asyncio.wrap_future(pool.submit(process.ready, PATIENCE))
         except (OSError, RuntimeError) as error:  # a TimeoutError is an OSError
             await _end(pool)
-            raise ScraperError(
-                "the parse workers cannot start; see what they say on stderr (a script that crawls needs"
-                f' `if __name__ == "__main__":`): {error}'
-            ) from error
+            raise ScraperError(f"the parse workers cannot start; see what they say on stderr: {error}") from error
         except BaseException:
             await _end(pool)
             raise

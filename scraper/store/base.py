@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,7 +46,10 @@ class Store(Protocol):
         """Create a crawl with all its seeds, or nothing at all, and take its lease."""
 
     async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
-        """Take the lease of an unfinished crawl, to go on with it. Raises StoreBusy while another process has it."""
+        """Take the lease of an unfinished crawl, to go on with it. Raises StoreBusy while somebody else has it.
+
+        A run of it in this process that is just being left is waited for.
+        """
 
     async def find_crawl(self, crawl: str | None, *, unfinished: bool = False) -> Crawl:
         """Return the newest crawl of that name or number; None means the newest of all. Raises CrawlNotFound."""
@@ -78,6 +82,9 @@ class Store(Protocol):
 
     async def audit(self, crawl: Crawl) -> Tally:
         """Return the accounting as counted from the rows themselves; reads every one of them."""
+
+    def in_use(self) -> AbstractAsyncContextManager[None]:
+        """Use the store in this task: who closes it meanwhile cancels the task first and waits for its end."""
 
     async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
         """Write how the crawl stands and give the lease back."""

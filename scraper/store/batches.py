@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from scraper.model import Visit
-from scraper.store.finish import finish
+from scraper.store.finishing import finish
 
 log = logging.getLogger(__name__)
 

@@ -4,46 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from scraper.config import StoreConfig
-from scraper.errors import CrawlNotFound, LeaseLost, NotAStore, StoreBusy, StoreError
+from scraper.errors import CrawlNotFound, LeaseLost, StoreBusy
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
 from scraper.store import lease, sqlite_read, sqlite_write
 from scraper.store.base import LEASE, Claimed, NewCrawl
-from scraper.store.finish import finish
-from scraper.store.migrate import migrate
+from scraper.store.finishing import finish
+from scraper.store.sqlite_file import connect, prepare, translated
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LOCK_PATIENCE = 10.0  # seconds between two words about a database that another process keeps locked
+LEAVING = 5.0  # seconds that a run which is being left may take to end
 
 
 @asynccontextmanager
 async def open_sqlite(path: str | Path, config: StoreConfig = StoreConfig()) -> AsyncIterator[SqliteStore]:  # noqa: B008 - frozen
     """Open the store at `path`, making or migrating it first. Raises StoreError with what to do about it."""
     place = str(path)
-    await asyncio.to_thread(_prepare, place)
-    with _translated(place):
-        writer = await _connect(place, config)
+    await asyncio.to_thread(prepare, place)
+    with translated(place):
+        writer = await connect(place, config)
         try:
-            reader = await _connect(place, config)
+            reader = await connect(place, config)
         except BaseException:
             await writer.close()
             raise
+    store = SqliteStore(place, writer, reader, config)
     try:
-        yield SqliteStore(place, writer, reader, config)
+        yield store
     finally:
-        await finish(asyncio.create_task(_close(writer, reader), name="close store"))
+        await finish(asyncio.create_task(store.close(), name="close store"))
 
 
 class SqliteStore:
@@ -58,9 +58,30 @@ class SqliteStore:
         self._config = config
         self._one_at_a_time = asyncio.Lock()
         self._host_ids = sqlite_write.HostIds()
+        self._users: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
         return f"SqliteStore({self.path!r})"
+
+    async def close(self) -> None:
+        """End what still uses the store, then close it."""
+        for task in self._users:
+            task.cancel()
+        if self._users:
+            await asyncio.wait(set(self._users), timeout=LEAVING)
+        for connection in (self._writer, self._reader):
+            await connection.close()
+
+    @asynccontextmanager
+    async def in_use(self) -> AsyncIterator[None]:
+        """See `Store.in_use`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._users.add(task)
+        try:
+            yield
+        finally:
+            self._users.discard(task)
 
     async def begin_crawl(
         self, new: NewCrawl, seeds: AsyncIterator[Sequence[Link]], roots: AsyncIterator[str] | None, *, now: float
@@ -82,21 +103,25 @@ class SqliteStore:
 
     async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
         """See `Store.take_crawl`."""
-        owner = lease.to_json(lease.myself())
+        owner, deadline = lease.to_json(lease.myself()), asyncio.get_running_loop().time() + LEAVING
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: aiosqlite.Connection) -> bool:
             ((holder, until),) = await db.execute_fetchall(
                 "SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,)
             )
+            if holder == owner and until > now and asyncio.get_running_loop().time() < deadline:
+                return False
             _refuse_if_held(self.path, crawl, lease.from_json(holder), until, now)
             await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE)
+            return True
 
-        await self._write(work)
+        while not await self._write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself
+            await asyncio.sleep(LEAVING / 100)
         return await self.find_crawl(crawl.id)
 
     async def find_crawl(self, crawl: str | int | None, *, unfinished: bool = False) -> Crawl:
         """See `Store.find_crawl`; an int is the number and no name."""
-        with _translated(self.path):
+        with translated(self.path):
             found = await sqlite_read.find_crawl(self._reader, crawl, unfinished=unfinished)
             if found is None:
                 raise CrawlNotFound(await sqlite_read.not_found(self._reader, self.path, crawl, unfinished=unfinished))
@@ -109,7 +134,7 @@ class SqliteStore:
 
     async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
         """See `Store.due_hosts`."""
-        with _translated(self.path):
+        with translated(self.path):
             return await sqlite_read.due_hosts(self._reader, crawl.id, now=now, limit=limit, apart=apart)
 
     async def next_due_at(self, crawl: Crawl, *, now: float, apart: Collection[int]) -> float | None:
@@ -124,7 +149,7 @@ class SqliteStore:
         self, wanted: Mapping[int, int], held: Mapping[int, Collection[int]], *, now: float
     ) -> dict[int, Claimed]:
         """See `Store.claim`."""
-        with _translated(self.path):
+        with translated(self.path):
             return await sqlite_read.claim(self._reader, wanted, held, now=now)
 
     async def complete(self, crawl: Crawl, visits: Sequence[Visit], hosts: Sequence[HostState], *, now: float) -> Tally:
@@ -144,12 +169,12 @@ class SqliteStore:
 
     async def tally(self, crawl: Crawl) -> Tally:
         """See `Store.tally`."""
-        with _translated(self.path):
+        with translated(self.path):
             return await sqlite_read.tally(self._reader, crawl.id)
 
     async def audit(self, crawl: Crawl) -> Tally:
         """See `Store.audit`."""
-        with _translated(self.path):
+        with translated(self.path):
             return await sqlite_read.audit(self._reader, crawl.id)
 
     async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
@@ -166,7 +191,7 @@ class SqliteStore:
         await self._write(work)
 
     async def _read(self, sql: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        with _translated(self.path):
+        with translated(self.path):
             return list(await self._reader.execute_fetchall(sql, parameters))
 
     async def _write(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
@@ -175,7 +200,7 @@ class SqliteStore:
 
     async def _transaction(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         async with self._one_at_a_time:
-            with _translated(self.path):
+            with translated(self.path):
                 try:
                     await self._begin()
                     result = await work(self._writer)
@@ -201,53 +226,6 @@ class SqliteStore:
                 return
 
 
-def _prepare(path: str) -> None:
-    """Create the file for its owner's eyes only, switch it to WAL, migrate it."""
-    place = Path(path)
-    if place.is_dir():
-        raise NotAStore(f"{path} is a directory: name a file with --db, for example {place / 'scraper.db'}")
-    if not place.parent.is_dir():
-        raise NotAStore(f"{path} cannot be made: there is no directory {place.parent}")
-    with _translated(path):
-        _create(place)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=LOCK_PATIENCE)
-        try:
-            # What is not ours is refused before anything is written to it.
-            connection.execute("PRAGMA schema_version")
-            migrate(connection, path, time.time())
-            connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            connection.close()
-
-
-def _create(place: Path) -> None:
-    try:
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if not os.access(place, os.R_OK | os.W_OK):
-            raise StoreError(f"{place} is read-only: make it writable, or name another file with --db") from None
-    except OSError as error:
-        raise StoreError(f"{place} cannot be made: {error.strerror}") from error
-
-
-async def _connect(path: str, config: StoreConfig) -> aiosqlite.Connection:
-    db = await aiosqlite.connect(path, isolation_level=None, timeout=LOCK_PATIENCE, cached_statements=256)
-    try:
-        await db.executescript(
-            f"PRAGMA synchronous = {config.synchronous}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; "
-            "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST"
-        )
-    except BaseException:
-        await db.close()
-        raise
-    return db
-
-
-async def _close(*connections: aiosqlite.Connection) -> None:
-    for connection in connections:
-        await connection.close()
-
-
 async def _keep_lease(db: aiosqlite.Connection, path: str, crawl: Crawl, now: float) -> None:
     held = await db.execute_fetchall(
         "UPDATE crawl SET lease_until = ? WHERE id = ? AND epoch = ? RETURNING id", (now + LEASE, crawl.id, crawl.epoch)
@@ -265,27 +243,3 @@ def _refuse_if_held(path: str, crawl: Crawl, holder: lease.Owner | None, until: 
         f"crawl {crawl.name!r} in {path} is being run by process {holder.pid}: wait for it, stop it, "
         "or start another crawl with --name"
     )
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    """Turn the driver's errors into ours, in this one place."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_NOTADB:
-            raise NotAStore(f"{path} is not a SQLite database: name another file with --db") from error
-        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-            raise StoreBusy(f"{path} is locked by another process: try again when it has ended") from error
-        if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
-            raise StoreError(
-                f"{path} cannot be written: make it and its directory writable, or name another file with --db"
-            ) from error
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreError(
-                f"{path}: the disk is full: make room and run `scraper resume`; nothing committed is lost"
-            ) from error
-        if code == sqlite3.SQLITE_CORRUPT:
-            raise StoreError(f"{path} is damaged: {error}") from error
-        raise StoreError(f"{path}: {error}") from error

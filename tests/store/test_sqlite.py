@@ -10,7 +10,7 @@ import pytest
 from scraper.config import StoreConfig
 from scraper.errors import StoreError
 from scraper.model import CrawlState, Tally
-from scraper.store import open_sqlite, sqlite
+from scraper.store import open_sqlite, sqlite_file
 
 COLUMNS = {  # the public contract
     "crawls": "id name state seeds config started_at finished_at",
@@ -45,7 +45,7 @@ async def test_synchronous_is_set(path, setting, pragma):
 
 async def test_a_locked_database_is_waited_for(path, make, queued, locked, monkeypatch):
     """While another process locks the database a commit waits and says so; readers go on; nothing is dropped."""
-    monkeypatch.setattr(sqlite, "LOCK_PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite_file, "LOCK_PATIENCE", 0.01)
     told = asyncio.Queue()
     monkeypatch.setattr(sqlite.log, "warning", lambda text, *values: told.put_nowait(text % values))
     async with open_sqlite(path) as store, asyncio.timeout(20):
@@ -66,7 +66,7 @@ async def test_a_locked_database_is_waited_for(path, make, queued, locked, monke
 
 async def test_a_begin_cancelled_behind_a_lock_leaves_nothing(path, make, locked, monkeypatch):
     """A begin that is cancelled while it waits for a lock does not hold the database when the lock goes."""
-    monkeypatch.setattr(sqlite, "LOCK_PATIENCE", 0.2)
+    monkeypatch.setattr(sqlite_file, "LOCK_PATIENCE", 0.2)
     async with open_sqlite(path) as store, asyncio.timeout(20):
         holder = await asyncio.to_thread(locked)
         beginning = asyncio.create_task(make.crawl(store, "/"))

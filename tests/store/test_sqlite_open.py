@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from scraper.errors import NotAStore, SchemaTooNew, StoreBusy, StoreError
-from scraper.store import open_sqlite, sqlite
+from scraper.store import open_sqlite, sqlite_file
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ async def test_opened_by_many_at_once(path, make):
 
 async def test_a_file_locked_before_it_is_a_store_is_told(path, locked, monkeypatch):
     """A file that another process locks while it is to become a store is an error that says so."""
-    monkeypatch.setattr(sqlite, "LOCK_PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite_file, "LOCK_PATIENCE", 0.01)
     path.touch()
     await asyncio.to_thread(locked)
     with pytest.raises(StoreBusy, match="locked by another process: try again"):
