@@ -16,6 +16,7 @@ ScraperError                  raised on purpose                                 
    ├─ MigrationError          the database could not be brought to this version
    ├─ SchemaTooNew            a newer program made the database
    ├─ NotAStore               the file is something else
+   ├─ StoreForbidden          the system does not let this user make, read or write the file
    ├─ CrawlNotFound           no crawl of that name or number
    ├─ StoreBusy               another process runs this crawl
    └─ LeaseLost               another process took this crawl over; nothing of ours is written any more
@@ -149,6 +150,12 @@ class SchemaTooNew(StoreError):
 
 class NotAStore(StoreError):
     """The path is no database of this program."""
+
+    exit_code = 2
+
+
+class StoreForbidden(StoreError):
+    """The system does not let this user make, read or write the file."""
 
     exit_code = 2
 

@@ -28,6 +28,7 @@ EXAMPLES = [
     (errors.NotAStore("a.png"), "a.png", 2),
     (errors.CrawlNotFound("no crawl 7"), "no crawl 7", 2),
     (errors.StoreBusy("in use"), "in use", 2),
+    (errors.StoreForbidden("read-only"), "read-only", 2),
     (errors.LeaseLost("taken over"), "taken over", 1),
 ]
 _ids = [type(error).__name__ for error, _, _ in EXAMPLES]

@@ -18,8 +18,9 @@ from scraper.app.run import Run
 from scraper.config import Config, Loaded
 from scraper.errors import ConfigError, CrawlNotFound
 from scraper.model import Crawl, CrawlState
+from scraper.parse import load_extractors
 from scraper.scope import Scope
-from scraper.seeds import Seeds
+from scraper.seeds import Seeds, Survey
 from scraper.store import NewCrawl, Store
 
 log = logging.getLogger(__name__)
@@ -46,10 +47,7 @@ def crawl(
     found = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
     effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
 
-    async def begin(store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
-        return await _begin(store, found, loaded, name=name, new=new, complain=complain)
-
-    return Run(begin, store, effective, _unnamed(extractors), give_up=found.stop)
+    return Run(_Fresh(found, name=name, new=new, complain=complain), store, effective, _unnamed(extractors))
 
 
 def resume(
@@ -61,14 +59,8 @@ def resume(
     **options: object,
 ) -> Run:
     """Go on with an unfinished crawl, by name or number, or the newest; its settings hold but for those given."""
-
-    async def begin(store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
-        found = await store.find_crawl(crawl, unfinished=True)
-        config = settings.overlaid(settings.from_json(found.config), loaded)
-        return await _continue(store, found, config)
-
     effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
-    return Run(begin, store, effective, _unnamed(extractors))
+    return Run(_Again(crawl), store, effective, _unnamed(extractors))
 
 
 def _named(extractors: Iterable[str | Extractor]) -> tuple[str, ...]:
@@ -79,22 +71,59 @@ def _unnamed(extractors: Iterable[str | Extractor]) -> tuple[Extractor, ...]:
     return tuple(one for one in extractors if not isinstance(one, str))
 
 
-async def _begin(
-    store: Store, seeds: Seeds, loaded: Loaded, *, name: str | None, new: bool, complain: Callable[[str], None]
-) -> tuple[Crawl, Config]:
-    survey = await asyncio.to_thread(seeds.survey, complain)
-    name = name or seeds.name(survey)
-    config = _opening(loaded.config, seeds)
-    if not new and (found := await _unfinished(store, name)) is not None:
-        _refuse_other(found, survey.digest, settings.from_json(found.config), config)
-        return await _continue(store, found, config)
-    scope = Scope(config.crawl.scope)
-    # Where no link is followed the scope is never asked, and a million seeds need not be remembered as its roots.
-    roots = seeds.roots(scope.root_of) if config.crawl.depth else None
-    begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest)
-    crawl = await store.begin_crawl(begun, seeds.links(), roots, now=time.time())
-    log.info("crawl %s begun with %d seeds", crawl.name, survey.count)
-    return crawl, config
+class _Fresh:
+    """A crawl of seeds: begun, or gone on with if it is the unfinished one of its name."""
+
+    def __init__(self, seeds: Seeds, *, name: str | None, new: bool, complain: Callable[[str], None]) -> None:
+        self._seeds = seeds
+        self._name = name
+        self._new = new
+        self._complain = complain
+        self._survey: Survey | None = None
+
+    async def prepare(self, loaded: Loaded) -> None:
+        """Find what cannot be meant before there is a store."""
+        load_extractors(loaded.config.crawl.extractors)
+        self._survey = await asyncio.to_thread(self._seeds.survey, self._complain)
+
+    async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
+        """Return the crawl, its lease taken, and its settings."""
+        assert self._survey is not None
+        seeds, survey, config = self._seeds, self._survey, _opening(loaded.config, self._seeds)
+        name = self._name or seeds.name(survey)
+        if not self._new and (found := await _unfinished(store, name)) is not None:
+            _refuse_other(found, survey.digest, settings.from_json(found.config), config)
+            return await _continue(store, found, config)
+        scope = Scope(config.crawl.scope)
+        # Where no link is followed the scope is never asked, and a million seeds need not be remembered as its roots.
+        roots = seeds.roots(scope.root_of) if config.crawl.depth else None
+        begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest)
+        crawl = await store.begin_crawl(begun, seeds.links(), roots, now=time.time())
+        log.info("crawl %s begun with %d seed%s", crawl.name, survey.count, "" if survey.count == 1 else "s")
+        return crawl, config
+
+    def give_up(self) -> None:
+        """Stop reading seeds."""
+        self._seeds.stop()
+
+
+class _Again:
+    """An unfinished crawl, gone on with; its settings hold but for those given."""
+
+    def __init__(self, crawl: str | None) -> None:
+        self._crawl = crawl
+
+    async def prepare(self, loaded: Loaded) -> None:
+        """Find what cannot be meant before there is a store."""
+        load_extractors(loaded.config.crawl.extractors)
+
+    async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
+        """Return the crawl, its lease taken, and its settings."""
+        found = await store.find_crawl(self._crawl, unfinished=True)
+        return await _continue(store, found, settings.overlaid(settings.from_json(found.config), loaded))
+
+    def give_up(self) -> None:
+        """There is nothing to stop."""
 
 
 def _opening(config: Config, seeds: Seeds) -> Config:

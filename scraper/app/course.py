@@ -6,9 +6,10 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from scraper.app.line import Extractor, Line, opened_line
 from scraper.config import Config, Loaded
@@ -19,7 +20,18 @@ from scraper.store import Store, open_sqlite
 
 log = logging.getLogger(__name__)
 
-Begin = Callable[[Store, Loaded], Awaitable[tuple[Crawl, Config]]]
+
+class Start(Protocol):
+    """How a crawl comes to be run."""
+
+    async def prepare(self, loaded: Loaded) -> None:
+        """Find what cannot be meant before there is a store. Raises ConfigError or StoppedEarly."""
+
+    async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
+        """Return the crawl, its lease taken, and its settings."""
+
+    def give_up(self) -> None:
+        """End `prepare` or `begin` if one runs."""
 
 
 class Course:
@@ -31,18 +43,15 @@ class Course:
 
     def __init__(
         self,
-        begin: Begin,
+        start: Start,
         store: Store | str | Path,
         loaded: Loaded,
         extractors: tuple[Extractor, ...],
-        *,
-        give_up: Callable[[], None],
     ) -> None:
-        self._begin = begin
+        self._start = start
         self._store = store
         self._loaded = loaded
         self._extractors = extractors
-        self._give_up = give_up
         self._line: Line | None = None
         self._stopped = False
         self.crawl: Crawl | None = None
@@ -72,13 +81,14 @@ class Course:
     def stop(self) -> None:
         """Start nothing more, let what runs end for `crawl.grace` seconds."""
         self._stopped = True
-        self._give_up()
+        self._start.give_up()
         if self._line is not None:
             self._line.crawler.stop(self.config.crawl.grace)
 
     async def _carry_out(self, safe: asyncio.Queue[Visit | None]) -> None:
+        await self._start.prepare(self._loaded)
         async with _opened(self._store, self._loaded.config) as store:
-            self.crawl, self.config = await self._begin(store, self._loaded)
+            self.crawl, self.config = await self._start.begin(store, self._loaded)
             state = CrawlState.INTERRUPTED
             try:
                 self.tally = await store.tally(self.crawl)

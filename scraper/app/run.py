@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
-from scraper.app.course import Begin, Course
+from scraper.app.course import Course, Start
 from scraper.app.line import Extractor
 from scraper.config import Config, Loaded
 from scraper.frontier import Frontier
@@ -22,14 +22,12 @@ class Run:
 
     def __init__(
         self,
-        begin: Begin,
+        start: Start,
         store: Store | str | Path,
         loaded: Loaded,
         extractors: Iterable[Extractor],
-        *,
-        give_up: Callable[[], None] = lambda: None,
     ) -> None:
-        self._course = Course(begin, store, loaded, tuple(extractors), give_up=give_up)
+        self._course = Course(start, store, loaded, tuple(extractors))
         self._visits = self._course.visits()
 
     def __aiter__(self) -> AsyncGenerator[Visit]:

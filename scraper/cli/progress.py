@@ -96,7 +96,18 @@ def _line(run: Run, rate: Rate) -> str:
     per_second = rate.now(tally.fetched)
     eta = f", about {_duration(tally.queued / per_second)} to go" if per_second and tally.queued else ""
     ended = f"{tally.skipped} skipped, {tally.failed} failed"
-    return f"{tally.fetched} pages, {per_second:.1f}/s, {tally.queued} queued, {ended}{eta}"
+    return f"{tally.fetched} pages, {per_second:.1f}/s, {tally.queued} queued, {ended}{eta or _waiting(run)}"
+
+
+def _waiting(run: Run) -> str:
+    """When the next request comes, if every host is left alone for a while."""
+    now = time.time()
+    hosts = run.frontier.hosts if run.frontier is not None else []
+    moments = [host.due_at(now) for host in hosts]
+    if not moments or None in moments:
+        return ""
+    seconds = min(moment for moment in moments if moment is not None) - now
+    return f", next request in {_duration(seconds)}" if seconds >= 1 else ""
 
 
 def _display(seen: Seen, rate: Rate) -> Group:

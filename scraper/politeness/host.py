@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scraper.config import PolitenessConfig
-from scraper.errors import FetchError
+from scraper.errors import FetchError, PermanentFetchError
 from scraper.model import HostState, Reason, Verdict
 from scraper.politeness.breaker import Breaker
 from scraper.politeness.retry import backoff
@@ -24,6 +24,7 @@ class Host:
         self._config = config
         self._agent = agent
         self._robots_tries = 0
+        self._closed: Verdict | None = None
         self.robots: Robots | None = None
         if not config.robots:
             self.robots = unrestricted()
@@ -71,6 +72,8 @@ class Host:
         """Return why a URL of this host is not asked, whatever the hour; None if it may be."""
         if self.is_down:
             return Verdict(Reason.HOST_DOWN, f"no answer, circuit breaker opened {self.breaker.openings} times")
+        if self._closed is not None:
+            return self._closed
         return self.robots.allows(url) if self.robots is not None else None
 
     def learned(self, robots: Robots) -> None:
@@ -88,15 +91,19 @@ class Host:
         if error.retry_after is not None:
             wait = max(wait, min(error.retry_after, self._config.longest_retry_after))
         self.clock.park(now + wait)
+        if error.reason in {Reason.TLS, Reason.PRIVATE_ADDRESS}:
+            # What keeps us from robots.txt keeps us from every page, and is their reason too.
+            self._closed = Verdict(error.reason, error.detail)
+            self.robots = unrestricted()
+            return
         answered = error.reason in {Reason.HTTP_4XX, Reason.HTTP_5XX}
-        permanent = error.reason in {Reason.TLS, Reason.PROTOCOL, Reason.PRIVATE_ADDRESS, Reason.BAD_ENCODING}
-        if permanent or (answered and self._robots_tries >= retry.attempts):
+        if isinstance(error, PermanentFetchError) or (answered and self._robots_tries >= retry.attempts):
             status = error.detail.split()[0] if answered else str(error.reason)
             self.robots = read_robots(status, None, agent=self._agent, expires_at=now + self._config.robots_expiry)
 
     def snapshot(self) -> HostState:
         """What must be remembered."""
-        robots = self.robots if self._config.robots else None
+        robots = self.robots if self._config.robots and self._closed is None else None
         return HostState(
             self.name,
             self.id,

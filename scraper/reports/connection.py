@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scraper import store
-from scraper.errors import NotAStore, SchemaTooNew, StoreBusy, StoreError
+from scraper.errors import NotAStore, SchemaTooNew, StoreBusy, StoreError, StoreForbidden
 
 LONGEST_WAIT = 5.0  # seconds for another process's lock
 ANOTHER = "name another file with --db"
@@ -45,13 +45,13 @@ def _check_file(path: Path) -> None:
         raise NotAStore(f"no store at {path}: run `scraper crawl`, or name it with --db") from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise StoreError(f"{path} cannot be opened ({why}): {ANOTHER}") from error
+        raise StoreForbidden(f"{path} cannot be opened ({why}): {ANOTHER}") from error
     if stat.S_ISDIR(status.st_mode):
         raise NotAStore(f"{path} is a directory: {ANOTHER}")
     if not stat.S_ISREG(status.st_mode):
         raise NotAStore(f"{path} is no regular file: {ANOTHER}")
     if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise StoreError(f"{path} may not be read by this user: change its permissions, or {ANOTHER}")
+        raise StoreForbidden(f"{path} may not be read by this user: change its permissions, or {ANOTHER}")
     if status.st_size == 0:
         raise NotAStore(f"{path} is empty: run `scraper crawl`, or {ANOTHER}")
 

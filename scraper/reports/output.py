@@ -21,8 +21,10 @@ def write_file(path: str | Path, writer: Callable[[BinaryIO], T]) -> T:
     ConfigError if there can be no such file, ScraperError if writing failed; both name the path.
     """
     with _blamed(path, ConfigError):
-        target = Path(path).resolve()
-        mode = target.stat().st_mode if target.exists() else None
+        named = Path(path)
+        # Asked before it is resolved: behind /dev/stdout there may be a pipe, which has no name.
+        mode = named.stat().st_mode if named.exists() else None
+        target = named.resolve() if mode is None or stat.S_ISREG(mode) else named
         if mode is not None and not stat.S_ISREG(mode):
             stream: BinaryIO = target.open("wb")  # a directory refuses here
             beside = None

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from scraper.errors import CrawlNotFound
 from scraper.model import Crawl, CrawlState, Reason, Tally, UrlState
+from scraper.store import is_held
 
 _CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, epoch"
 _STATES = tuple(state.value for state in UrlState)
@@ -57,7 +58,7 @@ class ReasonCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a crawl stands. `running`: a process says so, and has lately; `hosts` are those with most to do."""
+    """Where a crawl stands. `running`: a process that lives says so; `hosts` are those with most to do."""
 
     crawl: Crawl
     tally: Tally
@@ -113,8 +114,8 @@ def status(connection: sqlite3.Connection, crawl_id: int, *, now: float, hosts: 
     """Return where a crawl stands, with up to `hosts` hosts: most queued first, then most failed."""
     with _one_moment(connection):
         row = connection.execute(
-            f"SELECT owner IS NOT NULL AND lease_until > ?, {_CRAWL} FROM crawl WHERE id = ?",  # noqa: S608 - ours
-            (now, crawl_id),
+            f"SELECT owner, lease_until, {_CRAWL} FROM crawl WHERE id = ?",  # noqa: S608 - ours
+            (crawl_id,),
         ).fetchone()
         if row is None:
             raise CrawlNotFound(_not_found(connection, str(crawl_id)))
@@ -128,7 +129,7 @@ def status(connection: sqlite3.Connection, crawl_id: int, *, now: float, hosts: 
     told = tuple(
         HostStatus._make((*counts, _iso(next_at), breaker, robots)) for *counts, next_at, breaker, robots in busiest
     )
-    return Status(_crawl(row[1:]), tally, told, host_count - len(told), bool(row[0]))
+    return Status(_crawl(row[2:]), tally, told, host_count - len(told), is_held(row[0], row[1], now))
 
 
 def reasons(connection: sqlite3.Connection, crawl_id: int) -> list[ReasonCount]:

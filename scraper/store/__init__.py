@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from scraper.store.lease import is_held
 from scraper.store.migrate import APPLICATION_ID, newest
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "Store",
     "Writer",
     "finish",
+    "is_held",
     "newest",
     "open_sqlite",
 ]

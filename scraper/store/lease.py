@@ -32,6 +32,12 @@ def is_alive(owner: Owner) -> bool | None:
     return started == owner.started
 
 
+def is_held(owner: str | None, until: float, now: float) -> bool:
+    """Does somebody run the crawl, as far as can be known from here?"""
+    holder = from_json(owner)
+    return holder is not None and until > now and is_alive(holder) is not False
+
+
 def to_json(owner: Owner) -> str:
     """Encode for the store."""
     return msgspec.json.encode(owner).decode()

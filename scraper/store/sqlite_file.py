@@ -12,7 +12,7 @@ from pathlib import Path
 import aiosqlite
 
 from scraper.config import StoreConfig
-from scraper.errors import NotAStore, StoreBusy, StoreError
+from scraper.errors import NotAStore, StoreBusy, StoreError, StoreForbidden
 from scraper.store.migrate import migrate
 
 LOCK_PATIENCE = 10.0  # seconds between two words about a database that another process keeps locked
@@ -21,6 +21,8 @@ LOCK_PATIENCE = 10.0  # seconds between two words about a database that another 
 def prepare(path: str) -> None:
     """Create the file for its owner's eyes only, switch it to WAL, migrate it."""
     place = Path(path)
+    if path == ":memory:":
+        raise NotAStore("a store is a file that others can open too: name one with --db")
     if place.is_dir():
         raise NotAStore(f"{path} is a directory: name a file with --db, for example {place / 'scraper.db'}")
     if not place.parent.is_dir():
@@ -42,9 +44,9 @@ def _create(place: Path) -> None:
         os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         if not os.access(place, os.R_OK | os.W_OK):
-            raise StoreError(f"{place} is read-only: make it writable, or name another file with --db") from None
+            raise StoreForbidden(f"{place} is read-only: make it writable, or name another file with --db") from None
     except OSError as error:
-        raise StoreError(f"{place} cannot be made: {error.strerror}") from error
+        raise StoreForbidden(f"{place} cannot be made: {error.strerror}") from error
 
 
 async def connect(path: str, config: StoreConfig) -> aiosqlite.Connection:
@@ -73,7 +75,7 @@ def translated(path: str) -> Iterator[None]:
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreBusy(f"{path} is locked by another process: try again when it has ended") from error
         if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
-            raise StoreError(
+            raise StoreForbidden(
                 f"{path} cannot be written: make it and its directory writable, or name another file with --db"
             ) from error
         if code == sqlite3.SQLITE_FULL:

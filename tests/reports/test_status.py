@@ -75,9 +75,12 @@ def test_status_names_the_busiest_hosts_first(scene):
     )
 
 
+ELSEWHERE = '{"pid": 1, "place": "another machine", "started": "1"}'
+
+
 @pytest.mark.parametrize(
     ("owner", "lease", "running"),
-    [("{}", 10.0, True), ("{}", -1.0, False), (None, 10.0, False)],
+    [(ELSEWHERE, 10.0, True), (ELSEWHERE, -1.0, False), (None, 10.0, False)],
     ids=["alive", "lease-ran-out", "given-back"],
 )
 def test_a_crawl_runs_while_its_lease_does(scene, owner, lease, running):

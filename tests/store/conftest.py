@@ -113,6 +113,12 @@ def implementation(request):
     return IMPLEMENTATIONS[request.param]
 
 
+@pytest.fixture(autouse=True)
+def leaving(monkeypatch):
+    """Shortens the time that a run which is being left is given, in seconds; a test that needs it sets its own."""
+    monkeypatch.setattr("scraper.store.sqlite.LEAVING", 0.05)
+
+
 @pytest.fixture
 def database(implementation, tmp_path):
     """An empty one."""

@@ -93,3 +93,17 @@ def test_what_is_no_owner_is_nobody(text):
 def test_an_owner_survives_the_store():
     """An owner read back is the same."""
     assert lease.from_json(lease.to_json(lease.myself())) == lease.myself()
+
+
+@needs_proc
+def test_a_crawl_is_held_while_its_owner_may_live(another):
+    """A crawl is held by an owner whose lease runs, but not by one who is known to be dead, and not by nobody."""
+    process, owner = another
+    held = lease.to_json(owner)
+    assert lease.is_held(held, until=10.0, now=5.0)
+    assert not lease.is_held(held, until=10.0, now=10.0)
+    assert not lease.is_held(None, until=10.0, now=5.0)
+    process.kill()
+    process.wait()
+    assert not lease.is_held(held, until=10.0, now=5.0)
+    assert lease.is_held(lease.to_json(lease.Owner(1, "another machine", "1")), until=10.0, now=5.0)

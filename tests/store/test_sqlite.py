@@ -10,7 +10,7 @@ import pytest
 from scraper.config import StoreConfig
 from scraper.errors import StoreError
 from scraper.model import CrawlState, Tally
-from scraper.store import open_sqlite, sqlite_file
+from scraper.store import open_sqlite, sqlite, sqlite_file
 
 COLUMNS = {  # the public contract
     "crawls": "id name state seeds config started_at finished_at",

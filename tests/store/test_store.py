@@ -187,6 +187,46 @@ async def test_a_crawl_that_is_run_cannot_be_taken(database, store, make):
     await store.renew(crawl, now=1000.0)
 
 
+async def test_a_run_that_is_being_left_is_waited_for(database, store, make, monkeypatch):
+    """A run in this process that gives its crawl back within a moment is waited for, not refused."""
+    monkeypatch.setattr("scraper.store.sqlite.LEAVING", 2.0)
+    crawl = await make.crawl(store, "/", now=1000.0)
+    async with database.open() as other, asyncio.timeout(10):
+        taking = asyncio.create_task(other.take_crawl(crawl, "{}", now=1001.0))
+        await other.audit(crawl)
+        assert not taking.done()
+        await store.end_crawl(crawl, CrawlState.INTERRUPTED, now=1001.0)
+        taken = await taking
+    assert (taken.id, taken.state) == (crawl.id, CrawlState.RUNNING)
+    assert taken.epoch > crawl.epoch
+
+
+async def test_closing_ends_what_uses_the_store(database, make, queued, monkeypatch):
+    """Who closes a store first cancels the tasks that use it and waits while they save what they have."""
+    monkeypatch.setattr("scraper.store.sqlite.LEAVING", 5.0)
+    ready = asyncio.Event()
+
+    async def use(store):
+        async with store.in_use():
+            try:
+                ready.set()
+                await asyncio.Event().wait()
+            finally:
+                await store.complete(crawl, [make.fetched(url)], [], now=1000.0)
+                await store.end_crawl(crawl, CrawlState.INTERRUPTED, now=1000.0)
+
+    async with asyncio.timeout(10):
+        async with database.open() as store:
+            crawl = await make.crawl(store, "/")
+            (url,) = await queued(store, crawl)
+            using = asyncio.create_task(use(store))
+            await ready.wait()
+        assert using.cancelled()
+        async with database.open() as store:
+            assert await store.audit(crawl) == Tally(1, fetched=1)
+            assert (await store.find_crawl("shop")).state is CrawlState.INTERRUPTED
+
+
 async def test_a_lease_ends_without_signs_of_life(store, make):
     """A crawl whose owner was silent for the whole lease is taken, even if his process lives."""
     crawl = await make.crawl(store, "/", now=1000.0)
