@@ -50,9 +50,10 @@ def test_a_command_has_help_with_an_example(path):
 
 def test_the_readme_names_no_option_that_is_gone():
     """Every option that the README names exists."""
-    options = [option for command in COMMANDS.values() for option in command.params]
-    known = set().union(*((*option.opts, *option.secondary_opts) for option in options))
-    known |= {"--help", "--site", "--version"}
+    known = {"--help", "--site", "--version"}
+    for command in COMMANDS.values():
+        for option in command.params:
+            known.update(option.opts, option.secondary_opts)
     assert {name for name in re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)} <= known
 
 

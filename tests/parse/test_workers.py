@@ -229,9 +229,16 @@ async def test_sudden_death(spec, tmp_path):
         main.communicate()
 
 
-def test_missing_guard(spec, tmp_path):
+async def test_missing_guard(spec, tmp_path):
     """A script that parses outside of `if __name__ == "__main__":` works: no worker runs it again."""
     main = script(tmp_path, spec, "asyncio.run(main())\n")
+    try:
+        started = tmp_path / "started"
+        await until(lambda: started.exists() and started.read_text(), 20)
+    finally:
+        main.kill()
+        output, _ = main.communicate()
+    assert output == "ready\n"
 
 
 async def test_in_process(spec):
