@@ -54,7 +54,7 @@ def test_the_readme_names_no_option_that_is_gone():
     for command in COMMANDS.values():
         for option in command.params:
             known.update(option.opts, option.secondary_opts)
-    assert {name for name in re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)} <= known
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) <= known
 
 
 def test_the_readmes_two_commands_are_those_of_newcomers():
