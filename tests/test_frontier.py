@@ -451,7 +451,18 @@ async def test_robots_fail_again(store, begin):
     assert [round(later - earlier, 1) for earlier, later in pairwise(moments)][:5] == [1.1, 2.1, 0.3, 1.1, 2.1]
 
 
-@pytest.mark.parametrize("reason", [Reason.TLS, Reason.PROTOCOL, Reason.PRIVATE_ADDRESS, Reason.BAD_ENCODING])
+@pytest.mark.parametrize("reason", [Reason.TLS, Reason.PRIVATE_ADDRESS])
+async def test_closed_to_robots(store, begin, ended, reason):
+    """What keeps us from robots.txt keeps us from every page: each ends with that reason, without a request."""
+    crawl = await begin(pages_of("a.example", 3))
+    drive = Drive(store, crawl, PolitenessConfig(), lambda url: PermanentFetchError(url.url, reason, "broken"))
+    await drive.run()
+    assert len(drive.asked()) == 1
+    assert set((await ended()).values()) == {(reason.state, reason, 0)}
+    assert {handout.verdict.detail for _, handout, _ in drive.log[1:]} == {"broken"}
+
+
+@pytest.mark.parametrize("reason", [Reason.PROTOCOL, Reason.TOO_LARGE, Reason.BAD_ENCODING])
 async def test_robots_for_good(store, begin, ended, reason):
     """What no second request can mend forbids all at once, and the detail of each URL says why."""
     crawl = await begin(pages_of("a.example", 3))

@@ -282,7 +282,7 @@ async def test_stopped(site, run, number, code, group):
     """
     serve(site, 60, 2)
     site.hang("/p3")
-    crawl = run("stopped")
+    crawl = run("stopped", grace=0.5 if group else 1.5)  # 1.5 is the default
     await crawl.crawl()
     assert await crawl.reaches(lambda: len(site.requests) >= 15 and "/p3" in site.paths())
     asked_at = time.monotonic()

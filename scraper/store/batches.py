@@ -80,7 +80,7 @@ class Writer:
         if not self._safe.empty():
             self._safe.get_nowait()  # nobody takes it any more, and the writer may be waiting for its place
         _, error = await asyncio.gather(collecting, committing, return_exceptions=True)
-        if error is not None and not self._told:
+        if isinstance(error, Exception) and not self._told:
             log.error("what had ended is not saved: %s", error)  # nobody is left to raise it to
 
     async def _collect(self, visits: AsyncGenerator[Visit]) -> None:
