@@ -16,7 +16,7 @@ from scraper.config import Config, Loaded
 from scraper.errors import ScraperError
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlState, Tally, UrlState, Visit
-from scraper.store import Store, open_sqlite
+from scraper.store import Store, ended, open_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Course:
                 yield visit
         finally:
             task.cancel()
-            await _ended(task)
+            await ended(task)
         task.result()
 
     def stop(self) -> None:
@@ -130,18 +130,6 @@ class Course:
         if self.tally.queued == 0:
             return CrawlState.FINISHED
         return CrawlState.LIMITED if frontier.is_spent else CrawlState.INTERRUPTED
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Wait for the task's end, however often the one who waits is cancelled meanwhile."""
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
 
 
 def _opened(store: Store | str | Path, config: Config) -> AbstractAsyncContextManager[Store]:

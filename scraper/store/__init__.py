@@ -9,7 +9,7 @@ from scraper.store.migrate import APPLICATION_ID, newest
 if TYPE_CHECKING:
     from scraper.store.base import HEARTBEAT, Claimed, NewCrawl, Store
     from scraper.store.batches import Writer
-    from scraper.store.finishing import finish
+    from scraper.store.finishing import ended, finish
     from scraper.store.sqlite import SqliteStore, open_sqlite
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "SqliteStore",
     "Store",
     "Writer",
+    "ended",
     "finish",
     "is_held",
     "newest",
@@ -29,7 +30,7 @@ __all__ = [
 _PLACES = {
     **dict.fromkeys(("HEARTBEAT", "Claimed", "NewCrawl", "Store"), "scraper.store.base"),
     "Writer": "scraper.store.batches",
-    "finish": "scraper.store.finishing",
+    **dict.fromkeys(("ended", "finish"), "scraper.store.finishing"),
     **dict.fromkeys(("SqliteStore", "open_sqlite"), "scraper.store.sqlite"),
 }
 

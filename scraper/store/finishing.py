@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def finish(task: asyncio.Task[T]) -> T:
-    """Return the task's result; a cancellation that comes meanwhile, however often, is raised only after its end.
+async def ended(task: asyncio.Task[Any]) -> None:
+    """Return when the task has ended, however; a cancellation that comes meanwhile is raised only then.
 
-    Its cause is then the task's error, if it failed. A single `asyncio.shield` would break at the second cancellation
-    and leave the task without an owner.
+    Its cause is the task's error, if it failed. A single `asyncio.shield` would break at the second cancellation and
+    leave the task without an owner.
     """
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -22,4 +22,9 @@ async def finish(task: asyncio.Task[T]) -> T:
             cancelled = error
     if cancelled is not None:
         raise cancelled from (None if task.cancelled() else task.exception())
+
+
+async def finish(task: asyncio.Task[T]) -> T:
+    """Return the task's result, or raise what it raised, once it has ended."""
+    await ended(task)
     return task.result()

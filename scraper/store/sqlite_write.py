@@ -99,7 +99,7 @@ async def take(db: aiosqlite.Connection, crawl_id: int, config: str, *, owner: s
 async def add_seeds(
     db: aiosqlite.Connection, crawl_id: int, seeds: Sequence[Link], host_ids: HostIds, *, now: float
 ) -> None:
-    """Queue seeds; what is there already stays as it is."""
+    """Queue seeds in the order they were given; what is there already stays as it is."""
     ids = await host_ids.resolve(db, crawl_id, (link.host for link in seeds))
     rows = [
         _url_row(ids[link.host], link, link.url, depth=0, seed=True, found_on=None, via=(), now=now) for link in seeds
@@ -200,6 +200,7 @@ async def _add_found(
 ) -> Counter[str]:
     ids = await host_ids.resolve(db, crawl_id, {link.host for visit in visits for link in visit.found})
     rows = [row for visit in visits for row in _found_rows(visit, ids, now)]
+    rows.sort(key=lambda row: row[:2])  # in the order of the index, which keeps its pages warm
     return await _insert_urls(db, crawl_id, rows)
 
 
@@ -235,7 +236,6 @@ async def _insert_urls(db: aiosqlite.Connection, crawl_id: int, rows: list[tuple
     """Insert what was not seen before, queue what is to be asked, count both. Return the counts by state."""
     if not rows:
         return Counter()
-    rows.sort(key=lambda row: row[:2])  # in the order of the index, which keeps its pages warm
     ((last,),) = await db.execute_fetchall("SELECT coalesce(max(id), 0) FROM url")
     await db.executemany(_INSERT_URL, rows)
     await db.execute_fetchall(_QUEUE_NEW, (last,))
