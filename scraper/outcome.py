@@ -9,6 +9,7 @@ from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlE
 from scraper.model import CrawlUrl, Link, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
 
+MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
 LONGEST_CHAIN = 10  # redirects from the first URL to the last
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -112,4 +113,6 @@ def _oddities(response: Response, page: ParsedPage) -> str | None:
     notes = [response.note] if response.note else []
     if page.replacements:
         notes.append(f"{page.replacements} characters could not be decoded as {page.charset}")
+    if len(page.links) >= MANY_LINKS and page.bad_links:
+        notes.append(f"{page.bad_links} links more than the {len(page.links)} that were taken")
     return "; ".join(notes) or None

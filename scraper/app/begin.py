@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def crawl(
-    seeds: Iterable[str] | Seeds,
+    seeds: str | Iterable[str] | Seeds,
     *,
     store: Store | str | Path = "scraper.db",
     name: str | None = None,
@@ -44,7 +44,7 @@ def crawl(
     `complain` is told of each bad line of a list. Raises ConfigError or UrlError for what cannot be meant, StoreError
     while it runs.
     """
-    found = seeds if isinstance(seeds, Seeds) else Seeds(seeds)
+    found = seeds if isinstance(seeds, Seeds) else Seeds([seeds] if isinstance(seeds, str) else seeds)
     effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
 
     return Run(_Fresh(found, name=name, new=new, complain=complain), store, effective, _unnamed(extractors))
@@ -120,7 +120,14 @@ class _Again:
     async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
         """Return the crawl, its lease taken, and its settings."""
         found = await store.find_crawl(self._crawl, unfinished=True)
-        return await _continue(store, found, settings.overlaid(settings.from_json(found.config), loaded))
+        kept = settings.from_json(found.config)
+        config = settings.overlaid(kept, loaded)
+        if different := _differences(kept, config, ("depth", "scope", "include", "exclude")):
+            raise ConfigError(
+                f"crawl {found.name!r} was begun otherwise: {'; '.join(different)}. What was left out then is not in"
+                " the store: start afresh with `scraper crawl --new`"
+            )
+        return await _continue(store, found, config)
 
     def give_up(self) -> None:
         """There is nothing to stop."""
@@ -142,11 +149,7 @@ async def _unfinished(store: Store, name: str) -> Crawl | None:
 
 def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> None:
     """A name stands for one set of seeds and one scope while its crawl is unfinished."""
-    different = [
-        f"{name} was {getattr(kept.crawl, name)!r} and is now {getattr(asked.crawl, name)!r}"
-        for name in ("depth", "scope", "include", "exclude")
-        if getattr(kept.crawl, name) != getattr(asked.crawl, name)
-    ]
+    different = _differences(kept, asked, ("depth", "scope", "include", "exclude", "extractors"))
     if found.digest != digest:
         different.insert(0, "its seeds were others")
     if different:
@@ -154,6 +157,14 @@ def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> Non
             f"the unfinished crawl {found.name!r} is another one: {'; '.join(different)}. Go on with it by "
             f"`scraper resume {found.name!r}`, start afresh with --new, or give this one its own --name"
         )
+
+
+def _differences(kept: Config, asked: Config, names: tuple[str, ...]) -> list[str]:
+    return [
+        f"{name} was {getattr(kept.crawl, name)!r} and is now {getattr(asked.crawl, name)!r}"
+        for name in names
+        if getattr(kept.crawl, name) != getattr(asked.crawl, name)
+    ]
 
 
 async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, Config]:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from scraper.app.line import Extractor, Line, opened_line
 from scraper.config import Config, Loaded
-from scraper.errors import ScraperError
+from scraper.errors import ScraperError, StoreError
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlState, Tally, UrlState, Visit
 from scraper.store import Store, ended, open_sqlite
@@ -76,6 +76,8 @@ class Course:
         finally:
             task.cancel()
             await ended(task)
+        if task.cancelled():
+            raise StoreError("the store was closed under the crawl; what had ended is saved, and it can be resumed")
         task.result()
 
     def stop(self) -> None:

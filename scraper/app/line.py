@@ -26,6 +26,7 @@ from scraper.store import HEARTBEAT, Store, Writer
 log = logging.getLogger(__name__)
 
 Extractor = Callable[..., Any]
+Clock = Callable[[], float]
 ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5: at least that much is read
 
 
@@ -54,7 +55,8 @@ async def opened_line(
 ) -> AsyncIterator[Line]:
     """Open session, workers and lease keeper, and put the line together; close all in reverse, whatever happens."""
     patterns = Patterns(config.crawl.include, config.crawl.exclude)
-    frontier = _frontier(store, crawl, config, tally)
+    clock = _steady()
+    frontier = _frontier(store, crawl, config, tally, clock)
 
     guard = Guard(config.fetch.allow_private, origins=config.fetch.allow_origins)
     async with (
@@ -63,14 +65,14 @@ async def opened_line(
     ):
         crawler = Crawler(
             frontier,
-            fetch=_polite(fetcher, frontier, config),
-            ask_robots=_asking(fetcher, frontier, config),
+            fetch=_polite(fetcher, frontier, config, clock),
+            ask_robots=_asking(fetcher, frontier, config, clock),
             parse=workers.parse,
             patterns=patterns,
             scope=Scope(config.crawl.scope, await store.roots(crawl)),
             config=config.crawl,
             obey_noindex=config.politeness.robots,
-            clock=time.time,
+            clock=clock,
         )
         writer = _writer(store, crawl, config, crawler, frontier=frontier, add=add)
         frontier.starving = writer.flush
@@ -78,7 +80,13 @@ async def opened_line(
             yield Line(crawler, frontier, writer)
 
 
-def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally) -> Frontier:
+def _steady() -> Clock:
+    """A clock of UTC seconds that does not jump when the system's is set: what is waited for comes."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
+
+
+def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally, clock: Clock) -> Frontier:
     pages = config.crawl.max_pages
     return Frontier(
         store,
@@ -86,7 +94,7 @@ def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally) -> Front
         config.politeness,
         agent=product_token(config.fetch.user_agent),
         pages_left=None if pages is None else max(0, pages - tally.fetched),
-        clock=time.time,
+        clock=clock,
     )
 
 
@@ -114,30 +122,32 @@ def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ..
     )
 
 
-def _polite(fetcher: Fetcher, frontier: Frontier, config: Config) -> Fetch:
+def _polite(fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock) -> Fetch:
     async def fetch(url: CrawlUrl) -> Response:
         return await fetcher.fetch(url.url, wanted=wanted)
 
     return retrying(
-        breaking(fetch, lambda host: frontier.host(host).breaker, clock=time.time),
+        breaking(fetch, lambda host: frontier.host(host).breaker, clock=clock),
         config.politeness.retry,
         lambda host: frontier.host(host).clock,
         longest_retry_after=config.politeness.longest_retry_after,
-        clock=time.time,
+        clock=clock,
         sleep=asyncio.sleep,
         random=random.random,  # noqa: S311 - jitter
     )
 
 
-def _asking(fetcher: Fetcher, frontier: Frontier, config: Config) -> Callable[[CrawlUrl], Awaitable[Robots]]:
+def _asking(
+    fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock
+) -> Callable[[CrawlUrl], Awaitable[Robots]]:
     async def fetch(url: CrawlUrl) -> Response:
         return await fetcher.fetch(url.url, limit=ROBOTS_BYTES)
 
     return asking(
-        breaking(fetch, lambda host: frontier.host(host).breaker, clock=time.time),
+        breaking(fetch, lambda host: frontier.host(host).breaker, clock=clock),
         agent=product_token(config.fetch.user_agent),
         expiry=config.politeness.robots_expiry,
-        clock=time.time,
+        clock=clock,
     )
 
 

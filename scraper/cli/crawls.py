@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from scraper.cli import options
@@ -21,7 +23,7 @@ def command(db: str, as_json: bool) -> None:
     from scraper.reports import CrawlLine, crawls, open_reader
 
     with open_reader(db) as connection:
-        rows = crawls(connection)
+        rows = crawls(connection, now=time.time())
     if as_json:
         json_line([row._asdict() for row in rows])
     else:

@@ -23,6 +23,8 @@ from scraper.model import CrawlState
 from scraper.printable import printable
 
 THREADS = 64
+ONE_WISH = 0.3  # seconds within which signals are one: `timeout` sends two, to the process and to its group
+TO_COMMIT = 1.3  # seconds after the grace in which a stopped crawl has to end
 _INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
 
 
@@ -75,7 +77,7 @@ def _log(show: Show) -> None:
 async def _watched(run: Run, show: Show) -> int | None:
     """Iterate the run to its end; return the signal that stopped it."""
     stream, seen = Stream(run), Seen(run)
-    with _signals(stream.stop) as received:
+    with _signals(stream.stop, lambda: run.config.crawl.grace) as received:
         watching = nullcontext() if show.quiet else progress(seen, display=_displayed(show))
         async with watching, aclosing(run):
             with suppress(StoppedEarly):  # the user knows
@@ -93,21 +95,31 @@ def _displayed(show: Show) -> bool:
 
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+def _signals(stop: Callable[[], None], grace: Callable[[], float]) -> Iterator[list[int]]:
     """The first signal stops the crawl in order, the second ends the process at once; neither loses anything."""
     received: list[int] = []
+    stopped_at: list[float] = []
+    held_up: list[asyncio.TimerHandle] = []
     loop = asyncio.get_running_loop()
 
     def receive(number: int) -> None:
-        received.append(number)
-        if len(received) > 1:
+        now = loop.time()
+        if received and now - stopped_at[0] < ONE_WISH:
+            return
+        if received:
             os._exit(128 + number)
+        received.append(number)
+        stopped_at.append(now)
         stop()
+        # Whatever holds it up, a lock on the database or a disk that hangs: what is committed is safe.
+        held_up.append(loop.call_later(grace() + TO_COMMIT, os._exit, 128 + number))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, receive, number)
     try:
         yield received
     finally:
+        for timer in held_up:
+            timer.cancel()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -81,17 +81,23 @@ class Status:
         }
 
 
-def crawls(connection: sqlite3.Connection) -> list[CrawlLine]:
-    """All crawls, the newest first."""
+def crawls(connection: sqlite3.Connection, *, now: float) -> list[CrawlLine]:
+    """All crawls, the newest first; one that says it runs, and whose process is gone, is interrupted."""
     rows = connection.execute(
         "SELECT crawl.id, crawl.name, crawl.state, crawl.seed_count, crawl.discovered, coalesce(sum(host.fetched), 0),"
-        " coalesce(sum(host.queued), 0), coalesce(sum(host.failed), 0), crawl.started_at, crawl.finished_at"
+        " coalesce(sum(host.queued), 0), coalesce(sum(host.failed), 0), crawl.started_at, crawl.finished_at,"
+        " crawl.owner, crawl.lease_until"
         " FROM crawl LEFT JOIN host ON host.crawl_id = crawl.id GROUP BY crawl.id ORDER BY crawl.id DESC"
     )
     return [
-        CrawlLine._make((number, name, CrawlState(state), *counts, _iso(started), _iso(finished)))
-        for number, name, state, *counts, started, finished in rows
+        CrawlLine._make((number, name, _lived(state, owner, until, now), *counts, _iso(started), _iso(finished)))
+        for number, name, state, *counts, started, finished, owner, until in rows
     ]
+
+
+def _lived(state: str, owner: str | None, until: float, now: float) -> CrawlState:
+    gone = state == CrawlState.RUNNING and not is_held(owner, until, now)
+    return CrawlState.INTERRUPTED if gone else CrawlState(state)
 
 
 def find_crawl(connection: sqlite3.Connection, crawl: str | int | None = None) -> Crawl:

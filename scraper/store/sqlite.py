@@ -20,6 +20,7 @@ from scraper.store import lease, sqlite_read, sqlite_write
 from scraper.store.base import LEASE, Claimed, NewCrawl
 from scraper.store.finishing import finish
 from scraper.store.sqlite_file import connect, prepare, translated
+from scraper.store.sqlite_hosts import HostIds
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class SqliteStore:
         self._reader = reader
         self._config = config
         self._one_at_a_time = asyncio.Lock()
-        self._host_ids = sqlite_write.HostIds()
+        self._host_ids = HostIds()
         self._users: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
@@ -90,6 +91,9 @@ class SqliteStore:
         owner = lease.to_json(lease.myself())
 
         async def work(db: aiosqlite.Connection) -> int:
+            # Here, where nobody else writes: whoever looked before may have looked too early.
+            for holder, until in await sqlite_write.holders(db, new.name):
+                _refuse_if_held(self.path, new.name, lease.from_json(holder), until, now)
             crawl_id = await sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
             async for batch in seeds:
                 await sqlite_write.add_seeds(db, crawl_id, batch, self._host_ids, now=now)
@@ -111,8 +115,8 @@ class SqliteStore:
             )
             if holder == owner and until > now and asyncio.get_running_loop().time() < deadline:
                 return False
-            _refuse_if_held(self.path, crawl, lease.from_json(holder), until, now)
-            await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE)
+            _refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
+            await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE, now=now)
             return True
 
         while not await self._write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself
@@ -236,10 +240,10 @@ async def _keep_lease(db: aiosqlite.Connection, path: str, crawl: Crawl, now: fl
         )
 
 
-def _refuse_if_held(path: str, crawl: Crawl, holder: lease.Owner | None, until: float, now: float) -> None:
+def _refuse_if_held(path: str, name: str, holder: lease.Owner | None, until: float, now: float) -> None:
     if holder is None or until <= now or lease.is_alive(holder) is False:
         return
     raise StoreBusy(
-        f"crawl {crawl.name!r} in {path} is being run by process {holder.pid}: wait for it, stop it, "
+        f"crawl {name!r} in {path} is being run by process {holder.pid}: wait for it, stop it, "
         "or start another crawl with --name"
     )

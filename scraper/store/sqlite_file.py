@@ -23,6 +23,8 @@ def prepare(path: str) -> None:
     place = Path(path)
     if path == ":memory:":
         raise NotAStore("a store is a file that others can open too: name one with --db")
+    if path.startswith(("postgresql://", "postgres://")):
+        raise NotAStore("PostgreSQL is not supported yet: name a file with --db")
     if place.is_dir():
         raise NotAStore(f"{path} is a directory: name a file with --db, for example {place / 'scraper.db'}")
     if not place.parent.is_dir():
@@ -68,6 +70,10 @@ def translated(path: str) -> Iterator[None]:
     """Turn the driver's errors into ours, in this one place."""
     try:
         yield
+    except ValueError as error:
+        if "connection" not in str(error).lower():
+            raise
+        raise StoreError(f"{path}: the store is closed") from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:

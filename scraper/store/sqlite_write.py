@@ -13,9 +13,9 @@ import msgspec
 from scraper.config import StoreConfig
 from scraper.model import CrawlState, HostState, Kind, Link, Tally, UrlState, Visit
 from scraper.store.base import NewCrawl
+from scraper.store.sqlite_hosts import HostIds
 
-HOSTS_REMEMBERED = 100_000  # names and numbers, about 20 MB
-REDIRECT_FIRST = -1  # rank: a redirect's target is next in its host's turn
+LONGEST_PARK = 3600.0  # seconds: no host waits longer when a crawl goes on
 
 _INSERT_URL = (
     "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at)"
@@ -35,36 +35,6 @@ _COUNT_NEW = "SELECT host_id, state, count(*) FROM url NOT INDEXED WHERE id > ? 
 _QUEUE_FOLLOWED = (
     "INSERT INTO queue SELECT host_id, 0, depth, id FROM url WHERE reason = 'nofollow' AND state = 'queued'"
 )
-
-
-class HostIds:
-    """Remembers the numbers of hosts, so that a page's links need no look-up."""
-
-    def __init__(self) -> None:
-        self._ids: dict[tuple[int, str], int] = {}
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._ids.clear()
-
-    async def resolve(self, db: aiosqlite.Connection, crawl_id: int, hosts: Iterable[str]) -> dict[str, int]:
-        """Return the number of each host, giving one to those that have none."""
-        wanted = set(hosts)
-        unknown = sorted(host for host in wanted if (crawl_id, host) not in self._ids)
-        if unknown:
-            if len(self._ids) > HOSTS_REMEMBERED:
-                self._ids.clear()
-                unknown = sorted(wanted)
-            await db.executemany(
-                "INSERT INTO host (crawl_id, host) VALUES (?, ?) ON CONFLICT (crawl_id, host) DO NOTHING",
-                [(crawl_id, host) for host in unknown],
-            )
-            rows = await db.execute_fetchall(
-                "SELECT host, id FROM host WHERE crawl_id = ? AND host IN (SELECT value FROM json_each(?))",
-                (crawl_id, json.dumps(unknown)),
-            )
-            self._ids.update({(crawl_id, host): number for host, number in rows})
-        return {host: self._ids[crawl_id, host] for host in wanted}
 
 
 async def insert_crawl(db: aiosqlite.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float) -> int:
@@ -87,12 +57,27 @@ async def insert_crawl(db: aiosqlite.Connection, new: NewCrawl, *, owner: str, l
     return int(crawl_id)
 
 
-async def take(db: aiosqlite.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float) -> None:
+async def holders(db: aiosqlite.Connection, name: str) -> list[tuple[str | None, float]]:
+    """Return who runs crawls of this name, as far as they say, and until when."""
+    rows = await db.execute_fetchall(
+        "SELECT owner, lease_until FROM crawl WHERE name = ? AND owner IS NOT NULL", (name,)
+    )
+    return [(owner, until) for owner, until in rows]
+
+
+async def take(
+    db: aiosqlite.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float, now: float
+) -> None:
     """Make this process the one that runs the crawl."""
     await db.execute_fetchall(
         "UPDATE crawl SET state = ?, config = ?, owner = ?, lease_until = ?, epoch = epoch + 1, finished_at = NULL"
         " WHERE id = ?",
         (CrawlState.RUNNING, config, owner, lease_until, crawl_id),
+    )
+    # A clock that was set back since would have a host wait for as long.
+    latest = now + LONGEST_PARK
+    await db.execute_fetchall(
+        "UPDATE host SET next_at = ? WHERE crawl_id = ? AND queued > 0 AND next_at > ?", (latest, crawl_id, latest)
     )
 
 

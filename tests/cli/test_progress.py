@@ -42,10 +42,14 @@ def test_off_a_terminal_there_are_plain_lines(start, site, slow, eventually, hom
         command = start(
             "crawl", site.url("/"), *OPTIONS, stderr=err, script="quick.py", env=AT_ONCE | {"FORCE_COLOR": "1"}
         )
-        eventually(lambda: "1 pages, " in (home / "err").read_text())
+        eventually(lambda: "1 failed" in (home / "err").read_text())
         assert command.signalled(signal.SIGINT).code == 130
     told = (home / "err").read_text()
-    assert re.search(r"^1 pages, \d+\.\d/s, 1 queued, 0 skipped, 1 failed(, about .* to go|, next request in .*)?$", told, re.MULTILINE)
+    assert re.search(
+        r"^1 pages, \d+\.\d/s, 1 queued, 0 skipped, 1 failed(, about .* to go|, next request in .*)?$",
+        told,
+        re.MULTILINE,
+    )
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", told)
 
 

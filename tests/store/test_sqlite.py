@@ -76,7 +76,7 @@ async def test_a_begin_cancelled_behind_a_lock_leaves_nothing(path, make, locked
         beginning.cancel()
         await asyncio.gather(beginning, return_exceptions=True)
         async with open_sqlite(path) as other:
-            await make.crawl(other, "/")
+            await make.crawl(other, "/", name="other")
         await make.crawl(store, "/")
 
 

@@ -121,11 +121,19 @@ async def test_a_begin_cancelled_at_any_step_is_whole_or_nothing(store, make):
 async def test_crawls_are_found(store, make):
     """A crawl is found by its name (the newest of them), by its number, and without either as the newest of all."""
     first = await make.crawl(store, "/", name="shop")
+    await store.end_crawl(first, CrawlState.FINISHED, now=1001.0)
     again = await make.crawl(store, "/", name="shop")
     other = await make.crawl(store, "/", name="other")
     assert await store.find_crawl("shop") == again
-    assert await store.find_crawl(str(first.id)) == first
+    assert (await store.find_crawl(str(first.id))).id == first.id
     assert await store.find_crawl(None) == other
+
+
+async def test_a_name_is_begun_once(store, make):
+    """While somebody runs a crawl, none of its name is begun, however close together both started."""
+    begun = await asyncio.gather(*(make.crawl(store, "/", name="shop") for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in begun].count(StoreBusy) == 2
+    assert (await store.find_crawl(None)).id == 1
 
 
 @pytest.mark.parametrize("state", [CrawlState.INTERRUPTED, CrawlState.LIMITED, CrawlState.RUNNING])
@@ -135,7 +143,7 @@ async def test_the_newest_unfinished_crawl_is_found(store, make, state):
     wanted = await make.crawl(store, "/")
     if state is not CrawlState.RUNNING:
         await store.end_crawl(wanted, state, now=1001.0)
-    await store.end_crawl(await make.crawl(store, "/"), CrawlState.FINISHED, now=1001.0)
+    await store.end_crawl(await make.crawl(store, "/", name="done"), CrawlState.FINISHED, now=1001.0)
     found = await store.find_crawl(None, unfinished=True)
     assert (found.id, found.state) == (wanted.id, state)
     assert (await store.find_crawl("shop", unfinished=True)).id == wanted.id

@@ -104,7 +104,7 @@ async def test_urls_are_claimed_in_their_order(store, make, queued):
     )
     first = next(url for url in await queued(store, crawl) if url.url.endswith("first"))
     await store.complete(crawl, [make.fetched(first, f"{A}/deeper")], [], now=1000.0)
-    more = await make.crawl(store, f"{A}/x")  # another crawl of the host does not come between
+    more = await make.crawl(store, f"{A}/x", name="more")  # another crawl of the host does not come between
     order = ["later", "deferred", "target", "deeper"]
     assert [url.url for url in await queued(store, crawl, now=1005.0)] == [f"{A}/{name}" for name in order]
     assert [url.url for url in await queued(store, crawl, now=1005.0, count=2)] == [f"{A}/later", f"{A}/deferred"]
