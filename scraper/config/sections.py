@@ -114,7 +114,7 @@ class ParseConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     workers: int | None = None
     timeout: float = 10.0
     memory: int = 1024 * UNITS
-    builder: Literal["lxml", "html.parser"] = "lxml"
+    builder: Literal["turbo", "lxml", "html5lib", "html.parser"] = "turbo"
 
     def __post_init__(self) -> None:
         at_least(self, 0, "workers")

@@ -37,7 +37,7 @@ class Settings:
     """What is the same for all pages of a crawl; `extractors` are specs, or Extractors where nothing is sent away."""
 
     patterns: Patterns
-    builder: str = "lxml"
+    builder: str = "turbo"
     bodies: bool = True
     nofollow: bool = True
     extractors: tuple[Any, ...] = ()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
-
-from bs4.element import Tag
 
 from scraper import urls
 from scraper.errors import UrlError
 from scraper.model import Link, Reason, Verdict
-from scraper.parse.walk import Outline
+from scraper.parse.outline import Outline
 
 MOST_LINKS = 10_000  # distinct URLs on a page; what is beyond counts as bad
 LONGEST_TEXT = 200  # characters of a link's text
@@ -25,11 +22,10 @@ Judge = Callable[[str], Verdict | None]
 
 def base_of(outline: Outline, url: str) -> str:
     """Return what the page's links are relative to: its first `<base href>` if that is on the web, else its own URL."""
-    href = outline.base.attrs.get("href") if outline.base is not None else None
-    if not isinstance(href, str):
+    if outline.base is None:
         return url
     try:
-        base = urls.canonical(href, url)
+        base = urls.canonical(outline.base, url)
     except UrlError:
         return url
     return base if urls.is_web(base) else url
@@ -47,11 +43,7 @@ def find_links(
     found: dict[str, Link] = {}
     targets: dict[str, str | None] = {}
     bad = 0
-    for tag, pieces in outline.anchors:
-        rel = _rel(tag)
-        href = _href(tag, rel)
-        if href is None:
-            continue
+    for href, rel, pieces in outline.anchors:
         head = href.partition("#")[0].strip(_SPACE)
         if head not in targets:
             targets[head] = _target(head, base)
@@ -80,19 +72,6 @@ def _refused(rel: str, page_wide: str | None) -> Verdict | None:
     if page_wide is not None:
         return Verdict(Reason.NOFOLLOW, page_wide)
     return _NOFOLLOW if rel and "nofollow" in rel.lower().split() else None
-
-
-def _rel(tag: Tag) -> str:
-    rel: Any = tag.attrs.get("rel")
-    return "" if rel is None else rel if isinstance(rel, str) else " ".join(rel)
-
-
-def _href(tag: Tag, rel: str) -> str | None:
-    """What the tag points at; of `<link>` only the pages before and after this one, not its style sheets and icons."""
-    if tag.name == "link" and not {"next", "prev"}.intersection(rel.lower().split()):
-        return None
-    value = tag.attrs.get("src" if tag.name in {"frame", "iframe"} else "href")
-    return value if isinstance(value, str) else None
 
 
 def _target(head: str, base: str) -> str | None:

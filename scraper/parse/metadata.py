@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from bs4.element import Tag
-
-from scraper.parse.walk import Outline
+from scraper.parse.outline import Outline
 
 AGENT = "scraper"  # the name by which a page may address us alone
 # Directives of X-Robots-Tag that take a value; any other word before a colon is the name of a robot.
@@ -27,9 +25,9 @@ class Metadata(NamedTuple):
 def metadata(outline: Outline, headers: Mapping[str, str]) -> Metadata:
     """Read the metadata of a page; `headers` by lower-case name, those that stand more than once joined by commas."""
     named = _named(outline.metas)
-    title = _collapsed(outline.title.get_text()) if outline.title is not None else ""
+    title = " ".join(outline.title.split())
     asked = directives(named, headers.get("x-robots-tag", ""))
-    lang = _attribute(outline.html, "lang") or headers.get("content-language", "").partition(",")[0]
+    lang = outline.lang or headers.get("content-language", "").partition(",")[0]
     return Metadata(
         title=title or named.get("og:title") or None,
         description=named.get("description") or named.get("og:description") or None,
@@ -63,23 +61,13 @@ def _header_directives(header: str) -> Iterable[str]:
             yield word
 
 
-def _named(metas: Iterable[Tag]) -> dict[str, str]:
+def _named(metas: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The content of each `meta`, by lower-case name or property: the first that is not empty, of robots all."""
     named: dict[str, str] = {}
-    for tag in metas:
-        name = (_attribute(tag, "name") or _attribute(tag, "property")).strip().lower()
-        content = _collapsed(_attribute(tag, "content"))
+    for key, content in metas:
+        name = key.lower()
         if name in {"robots", AGENT}:
             named[name] = f"{named.get(name, '')},{content}"
         elif name and content:
             named.setdefault(name, content)
     return named
-
-
-def _attribute(tag: Tag | None, name: str) -> str:
-    value = tag.attrs.get(name) if tag is not None else None
-    return value if isinstance(value, str) else " ".join(value or ())
-
-
-def _collapsed(text: str) -> str:
-    return " ".join(text.split())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # bs4 takes 0.1 s to import, and not everybody who knows page
     from bs4.element import Tag
 
     from scraper.parse.metadata import Metadata
-    from scraper.parse.walk import Outline
+    from scraper.parse.outline import Outline
 
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
 _SNIFFED = 1024  # bytes
@@ -56,7 +56,7 @@ class Page:
         *,
         status: int = 200,
         headers: Iterable[tuple[str, str]] = (),
-        builder: str = "lxml",
+        builder: str = "turbo",
         patterns: Patterns | None = None,
         nofollow: bool = True,
     ) -> None:
@@ -128,9 +128,9 @@ class Page:
 
     @cached_property
     def _outline(self) -> Outline:
-        from scraper.parse.walk import walk
+        from scraper.parse.walk import walk_html, walk_soup
 
-        return walk(self.soup)
+        return walk_html(self.html) if self._builder == "turbo" else walk_soup(self.soup)
 
     @cached_property
     def _found(self) -> tuple[tuple[Link, ...], int]:

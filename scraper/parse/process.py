@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.popen_forkserver import Popen
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # pebble takes 0.1 s to import
     from pebble import ProcessPool
 
-PRELOADED = tuple(f"scraper.parse.{name}" for name in ("job", "soup", "target", "walk", "links", "metadata"))
+PRELOADED = tuple(f"scraper.parse.{name}" for name in ("job", "soup", "walk", "links", "metadata"))
 TASKS = 5_000  # pages after which a worker is replaced, with whatever memory a user's code leaked
 GARBAGE = 200_000  # objects before the cyclic collector looks; a page has some 10,000, and leaves 50 of lxml's
 # Signals by which somebody stops a process; nothing in a page sends them.
@@ -75,7 +76,17 @@ def make_pool(workers: int, memory: int) -> ProcessPool:
 
 
 def start(pool: ProcessPool) -> None:
-    """Start the workers; blocks for about 0.3 s."""
+    """Start the workers; blocks for about 0.3 s.
+
+    A Ctrl-C reaches the whole group of processes: the one that forks the workers is born deaf to it, or it would die,
+    loudly, of one that comes while it still imports.
+    """
+    resource_tracker.ensure_running()  # which would give it its hearing back
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
     assert pool.active  # asking starts it
 
 

@@ -12,6 +12,7 @@ from scraper.config import ParseConfig
 from scraper.errors import ParseError, ParseInterrupted, ScraperError
 from scraper.model import ParsedPage, Response
 from scraper.parse import extract, job, process
+from scraper.parse.builders import ensure
 from scraper.scope import Patterns
 
 if TYPE_CHECKING:  # pebble takes 0.1 s to import
@@ -42,6 +43,7 @@ class Workers:
         nofollow: bool = True,
         extractors: tuple[str | Callable[..., Any], ...] = (),
     ) -> None:
+        ensure(config.builder)
         self._config = config
         self._count = process.cores() if config.workers is None else config.workers
         loaded = extract.load_all(extractors)  # a mistake in them is told now, not on each page

@@ -1,0 +1,230 @@
+"""What is taken of a page, node by node: its readable text, and what links and metadata are made of.
+
+The text is what a reader sees without style sheets: blocks on lines of their own, inline elements joined as they stand,
+table cells apart by a space, white space collapsed except in `pre`; nothing of scripts, styles, templates or the head.
+All of it in one go, because a step from node to node costs as much as what is done there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+BLOCKS = frozenset({
+    *("address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "dialog"),
+    *("dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1", "h2", "h3"),
+    *("h4", "h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "listing", "main", "menu", "nav", "ol"),
+    *("optgroup", "option", "p", "plaintext", "search", "section", "select", "summary", "table", "tbody", "tfoot"),
+    *("thead", "tr", "ul", "xmp"),
+})
+CELLS = frozenset({"td", "th"})
+UNREAD = frozenset({"head", "iframe", "noembed", "noframes", "noscript", "title"})
+CODE = frozenset({"rp", "rt", "script", "style", "template"})  # whose text bs4 does not count among a page's
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+Get: TypeAlias = Callable[[str], Any]  # an attribute's value by its name: a str, a list of its words, or None
+
+
+class Anchor(NamedTuple):
+    """A tag that links somewhere, and the pieces of the text in it."""
+
+    href: str
+    rel: str
+    pieces: list[str]
+
+
+class Outline(NamedTuple):
+    """What a walk found, in document order; `metas` are pairs of name or property, and content."""
+
+    lang: str | None
+    title: str
+    base: str | None
+    metas: list[tuple[str, str]]
+    anchors: list[Anchor]
+    text: str
+
+
+class Reader:
+    """Takes a page node by node: texts by `read`, tags by what `ENTER` and `LEAVE` hold."""
+
+    def __init__(self) -> None:
+        self.lang: str | None = None
+        self.base: str | None = None
+        self.metas: list[tuple[str, str]] = []
+        self.anchors: list[Anchor] = []
+        self.heading: list[str] | None = None  # the pieces of the title
+        self.lines: list[str] = []
+        self.line: list[str] = []
+        self.anchor: list[str] | None = None  # the pieces of the link that is open
+        self.in_title = False
+        self.unread = 0  # how many open tags hide their text
+        self.code = 0  # how many of them hide it from links and title too
+        self.inert = 0  # how many of those are templates, whose links and metas are not the page's
+        self.drawings = 0  # how many open tags are `svg`
+        self.kept = 0  # how many open tags keep white space
+
+    def outline(self) -> Outline:
+        """What was found."""
+        self.break_line()
+        text = _BLANK_LINES.sub("\n\n", "\n".join(self.lines)).strip("\n")
+        return Outline(self.lang, "".join(self.heading or ()), self.base, self.metas, self.anchors, text)
+
+    def read(self, text: str) -> None:
+        """Take a text for what it is a part of."""
+        if not self.unread:
+            self.line.append(text)
+        elif self.in_title and self.heading is not None:
+            self.heading.append(text)
+        if self.anchor is not None:
+            self.anchor.append(text)
+
+    def break_line(self, _get: Get | None = None) -> None:
+        """End the line; an empty one leaves nothing."""
+        if self.anchor is not None:
+            self.anchor.append(" ")
+        if not self.line:
+            return
+        text = "".join(self.line)
+        self.line.clear()
+        if self.kept:
+            text = "\n".join([row.rstrip() for row in text.split("\n")]).strip("\n")
+        else:
+            text = " ".join(text.split())
+        if text:
+            self.lines.append(text)
+
+    def _space(self, _get: Get | None = None) -> None:
+        if not self.unread:
+            self.line.append(" ")
+        if self.anchor is not None:
+            self.anchor.append(" ")
+
+    def _hide(self, _get: Get) -> None:
+        self.unread += 1
+
+    def _show(self) -> None:
+        self.unread -= 1
+
+    def _enter_code(self, _get: Get) -> None:
+        self.unread += 1
+        self.code += 1
+
+    def _leave_code(self) -> None:
+        self.unread -= 1
+        self.code -= 1
+
+    def _enter_template(self, get: Get) -> None:
+        self._enter_code(get)
+        self.inert += 1
+
+    def _leave_template(self) -> None:
+        self._leave_code()
+        self.inert -= 1
+
+    def _enter_drawing(self, _get: Get) -> None:
+        self.drawings += 1
+
+    def _leave_drawing(self) -> None:
+        self.drawings -= 1
+
+    def _enter_pre(self, _get: Get) -> None:
+        self.break_line()
+        self.kept += 1
+
+    def _leave_pre(self) -> None:
+        self.break_line()
+        self.kept -= 1
+
+    def _enter_br(self, _get: Get) -> None:
+        if self.kept:
+            self.line.append("\n")
+        else:
+            self.break_line()
+
+    def _enter_html(self, get: Get) -> None:
+        if self.lang is None:
+            self.lang = _words(get("lang"))
+
+    def _enter_title(self, _get: Get) -> None:
+        self.unread += 1
+        if self.heading is None and not self.inert and not self.drawings:
+            self.heading, self.in_title = [], True
+
+    def _leave_title(self) -> None:
+        self.unread -= 1
+        self.in_title = False
+
+    def _enter_base(self, get: Get) -> None:
+        if self.base is None and not self.inert:
+            self.base = get("href")
+
+    def _enter_meta(self, get: Get) -> None:
+        if not self.inert:
+            self.metas.append((_words(get("name")) or _words(get("property")), _words(get("content"))))
+
+    def _enter_a(self, get: Get) -> None:
+        href = None if self.inert else get("href")
+        if href is not None:
+            self.anchor = []
+            self.anchors.append(Anchor(href, _words(get("rel")), self.anchor))
+
+    def _leave_a(self) -> None:
+        self.anchor = None
+
+    def _enter_area(self, get: Get) -> None:
+        self._link(get("href"), _words(get("rel")))
+
+    def _enter_link(self, get: Get) -> None:
+        """Of `<link>` only the pages before and after this one are links, not its style sheets and icons."""
+        rel = _words(get("rel"))
+        if {"next", "prev"}.intersection(rel.lower().split()):
+            self._link(get("href"), rel)
+
+    def _enter_frame(self, get: Get) -> None:
+        self._link(get("src"), _words(get("rel")))
+
+    def _enter_iframe(self, get: Get) -> None:
+        self._enter_frame(get)
+        self.unread += 1
+
+    def _link(self, href: str | None, rel: str) -> None:
+        if href is not None and not self.inert:
+            self.anchors.append(Anchor(href, rel, []))
+
+    # What is done where a tag begins, and where it ends; of the first kind each is given what gets an attribute.
+    ENTER: ClassVar[dict[str, Callable[..., None]]] = {
+        **dict.fromkeys(BLOCKS, break_line),
+        **dict.fromkeys(CELLS, _space),
+        **dict.fromkeys(UNREAD, _hide),
+        **dict.fromkeys(CODE, _enter_code),
+        "a": _enter_a,
+        "area": _enter_area,
+        "base": _enter_base,
+        "br": _enter_br,
+        "frame": _enter_frame,
+        "html": _enter_html,
+        "iframe": _enter_iframe,
+        "link": _enter_link,
+        "meta": _enter_meta,
+        "pre": _enter_pre,
+        "svg": _enter_drawing,
+        "template": _enter_template,
+        "title": _enter_title,
+    }
+    LEAVE: ClassVar[dict[str, Callable[..., None]]] = {
+        **dict.fromkeys(BLOCKS - {"br", "hr"}, break_line),
+        **dict.fromkeys(CELLS, _space),
+        **dict.fromkeys(UNREAD, _show),
+        **dict.fromkeys(CODE, _leave_code),
+        "a": _leave_a,
+        "pre": _leave_pre,
+        "svg": _leave_drawing,
+        "template": _leave_template,
+        "title": _leave_title,
+    }
+
+
+def _words(value: str | list[str] | None) -> str:
+    """An attribute's value, white space collapsed; of one that is not there, nothing."""
+    return " ".join((value or "").split() if value is None or isinstance(value, str) else value)
