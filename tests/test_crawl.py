@@ -198,6 +198,20 @@ async def test_depth(site, crawl, query, depth, fetched, beyond):
     assert run.tally.beyond_depth == beyond
 
 
+async def test_the_shortest_way_counts(site, crawl, query):
+    """A page that must be asked again makes nothing deeper: the order of answers cuts nothing off."""
+    site.page("/", ["/long", "/short"])
+    site.page("/long", ["/longer"])
+    site.page("/longer", ["/goal"])
+    site.page("/short", ["/goal"])
+    site.fails("/short", 2)
+    site.page("/goal", ["/behind"])
+    site.page("/behind")
+    await crawl(site.url("/"), depth=3)
+    assert query("SELECT depth FROM urls WHERE url LIKE '%/goal'") == [(2,)]
+    assert "/behind" in urls_by_state(query)
+
+
 async def test_redirects_take_no_depth(site, crawl, query):
     """A redirect's target has the depth of the URL that led there."""
     site.page("/", ["/r1"])

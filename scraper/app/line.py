@@ -25,6 +25,7 @@ from scraper.store import HEARTBEAT, Store, Writer
 
 log = logging.getLogger(__name__)
 
+LEVELS = 32  # links from a seed; a limit beyond that many cuts off nothing but traps, and needs no exact depths
 Extractor = Callable[..., Any]
 Clock = Callable[[], float]
 ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5: at least that much is read
@@ -95,6 +96,7 @@ def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally, clock: C
         agent=product_token(config.fetch.user_agent),
         pages_left=None if pages is None else max(0, pages - tally.fetched),
         clock=clock,
+        by_levels=config.crawl.depth <= LEVELS,
     )
 
 

@@ -50,6 +50,7 @@ class Frontier:
         clock: Callable[[], float],
         wait: Callable[[asyncio.Event, float], Awaitable[object]] = _waited,
         hosts_at_once: int = HOSTS_AT_ONCE,
+        by_levels: bool = False,
     ) -> None:
         self._store = store
         self._crawl = crawl
@@ -59,6 +60,7 @@ class Frontier:
         self._clock = clock
         self._wait = wait
         self._hosts_at_once = hosts_at_once
+        self._by_levels = by_levels
         self.starving: Callable[[], None] = lambda: None
         # Of a crawl that goes on it is not known what was asked just before its end: no host is asked at once.
         self._went_on_at = clock() if crawl.continued else None
@@ -68,8 +70,7 @@ class Frontier:
         self._refused: deque[Handout] = deque()
         self._hungry: dict[HostLine, None] = {}  # lines to claim for, or to let go; in order of arrival
         self._leaving: dict[HostLine, None] = {}
-        self._news: set[int] = set()
-        self._committing: set[int] = set()
+        self._news, self._committing = set[int](), set[int]()
         self._running = 0
         self._open_pages = 0
         self._ended_unsaved = 0
@@ -160,8 +161,7 @@ class Frontier:
         for visit in visits:
             self._ended_unsaved -= 1
             line = self._lines[visit.url.host_id]
-            line.held.discard(visit.url.id)
-            line.next_due_at = None  # there may be an earlier one now
+            line.save(visit)
             self._feed(line)
             for host in {link.host for link in visit.found if link.verdict is None}:
                 if (found := self._by_name.get(host)) is None:
@@ -206,7 +206,7 @@ class Frontier:
         return self._went_on_at + max(self._config.delay, state.crawl_delay or 0.0)
 
     def _take_up(self, host: Host) -> None:
-        line = HostLine(host)
+        line = HostLine(host, by_levels=self._by_levels)
         self._lines[host.id] = self._by_name[host.name] = line
         self._hungry[line] = None
 
@@ -224,9 +224,7 @@ class Frontier:
         held = {line.host.id: frozenset(line.held) for line in hungry}
         claimed = await self._store.claim(wanted, held, now=now)
         for line in hungry:
-            answer = claimed[line.host.id]
-            line.add(answer.urls)
-            line.next_due_at = answer.next_due_at
+            line.add(claimed[line.host.id])
             self._refuse(line)
             if line.is_idle and line.next_due_at is None:
                 self._let_go(line)

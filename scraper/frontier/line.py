@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scraper.model import CrawlUrl, Kind, Verdict
+from scraper.model import CrawlUrl, Kind, UrlState, Verdict, Visit
 from scraper.politeness import Host
+from scraper.store import Claimed
 
 LONGEST_REST = 60.0  # seconds; a host that is not to be asked for longer gives its place to one that waits
 
@@ -25,11 +25,16 @@ class HostLine:
     """A host and its URLs in memory: `waiting` to be handed out, `held` are all that were claimed and not yet saved.
 
     `next_due_at` is when the first deferred URL in the store comes due, None if there is none or that is not known.
+
+    With `by_levels` a URL waits until all of lesser depth are saved. Else a page that answers late, or must be asked
+    again, would have another lead to its links by a longer way, and what lies behind them would be cut off as too deep.
     """
 
     host: Host
     waiting: deque[CrawlUrl] = field(default_factory=deque)
-    held: set[int] = field(default_factory=set)
+    by_levels: bool = False
+    held: dict[int, int] = field(default_factory=dict)  # number and depth
+    deferred: dict[int, tuple[int, float]] = field(default_factory=dict)  # number, depth and when it comes due
     next_due_at: float | None = None
 
     @property
@@ -51,11 +56,25 @@ class HostLine:
             return due_at
         return None if self.next_due_at is None else max(due_at, self.next_due_at)
 
-    def add(self, urls: Iterable[CrawlUrl]) -> None:
-        """Take in what was claimed."""
-        for url in urls:
-            self.waiting.append(url)
-            self.held.add(url.id)
+    def add(self, claimed: Claimed) -> None:
+        """Take in what was claimed, but for what has to wait for a lesser depth: that stays in the store."""
+        self.next_due_at = claimed.next_due_at
+        depths = [*self.held.values(), *(depth for depth, _ in self.deferred.values())]
+        level = min([*depths, *(url.depth for url in claimed.urls)], default=0)
+        for url in claimed.urls:
+            if url.id in self.deferred or not self.by_levels or url.depth <= level:
+                self.waiting.append(url)
+                self.held[url.id] = url.depth
+                self.deferred.pop(url.id, None)
+        if claimed.urls and not self.held and self.deferred:
+            self.next_due_at = min(due_at for _, due_at in self.deferred.values())
+
+    def save(self, visit: Visit) -> None:
+        """End a claim; what was deferred is remembered, for the others wait for it."""
+        self.held.pop(visit.url.id, None)
+        if self.by_levels and visit.state is UrlState.QUEUED:
+            self.deferred[visit.url.id] = (visit.url.depth, visit.due_at)
+        self.next_due_at = None  # there may be an earlier one now
 
     def hand_out(self, now: float) -> Handout:
         """Start a request: robots.txt if that must be asked first, else the URL that has waited longest."""
