@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # pebble takes 0.1 s to import
 
 PRELOADED = tuple(f"scraper.parse.{name}" for name in ("job", "soup", "walk", "links", "metadata"))
 TASKS = 5_000  # pages after which a worker is replaced, with whatever memory a user's code leaked
-GARBAGE = 200_000  # objects before the cyclic collector looks; a page has some 10,000, and leaves 50 of lxml's
+GARBAGE = 200_000  # objects before the cyclic collector looks; a page has some 10,000, and leaves none
 # Signals by which somebody stops a process; nothing in a page sends them.
 STOPPED = frozenset({-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 # The kernel ran out of memory, or the process that forks the workers died: not surely this page's fault.
@@ -99,8 +99,8 @@ def end(pool: ProcessPool) -> None:
 def prepare_worker(memory: int) -> None:
     """Make this process a parse worker: it stops at once when told to, and takes no more memory than it may.
 
-    Trees are taken apart by hand, so the cyclic collector, which would cost more than the parse, rests until as many
-    objects as some hundred pages leave have gathered.
+    Trees are taken apart by hand, so the cyclic collector, which would cost more than the parse, rests until objects
+    have gathered that can only be an extractor's.
     """
     for module in PRELOADED:
         importlib.import_module(module)  # nothing to do, if the preload succeeded

@@ -1,3 +1,4 @@
+import dataclasses
 import gc
 import pickle
 from hashlib import blake2b
@@ -66,6 +67,25 @@ def test_page():
 def test_replacements():
     """Bad bytes are counted."""
     assert parsed(Response("http://a.test/", 200, RESPONSE.headers, b"<p>a\xff\xff")).replacements == 2
+
+
+@pytest.mark.parametrize("extractors", [(), (extractor("http://b.test/*")(heading.function),)], ids=["none", "other"])
+def test_no_soup(monkeypatch, extractors):
+    """Where no extractor touches the soup, none is made; what is read of the page is the same."""
+    with_soup = parsed(extractors=(heading,))
+
+    def never(*_):
+        raise AssertionError("a soup was made")
+
+    monkeypatch.setattr("scraper.parse.soup.make_soup", never)
+    without = parsed(extractors=extractors)
+    assert dataclasses.replace(with_soup, records=()) == without
+
+
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_builders(builder):
+    """Whichever builder is chosen, the same is read of a page without mistakes."""
+    assert parsed(builder=builder) == parsed()
 
 
 def test_extractor_changes_tree():
@@ -146,6 +166,6 @@ def test_leaves_nothing():
     try:
         for _ in range(20):
             parsed(Response("http://a.test/", 200, (), BODY * 20), extractors=(heading,))
-        assert gc.collect() < 2_000  # lxml's own; some 30,000 if the trees were left
+        assert gc.collect() < 100  # some 30,000 if the trees were left
     finally:
         gc.enable()

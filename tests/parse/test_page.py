@@ -57,6 +57,6 @@ def test_page():
 
 def test_light_import():
     """Who only imports the package loads neither bs4 nor pebble, so that the command line starts fast."""
-    code = "import sys, scraper.parse; print(sorted({'bs4', 'lxml', 'pebble'} & sys.modules.keys()))"
+    code = "import sys, scraper.parse; print(sorted({'bs4', 'lxml', 'pebble', 'turbohtml'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
