@@ -23,7 +23,7 @@ from scraper.model import CrawlState
 from scraper.printable import printable
 
 THREADS = 64
-ONE_WISH = 0.3  # seconds within which signals are one: `timeout` sends two, to the process and to its group
+ONE_WISH = 0.2  # seconds within which SIGTERMs are one: `timeout` sends two, to the process and to its group
 TO_COMMIT = 1.3  # seconds after the grace in which a stopped crawl has to end
 _INTERRUPTED = frozenset({128 + signal.SIGINT, 128 + signal.SIGTERM})
 
@@ -104,7 +104,7 @@ def _signals(stop: Callable[[], None], grace: Callable[[], float]) -> Iterator[l
 
     def receive(number: int) -> None:
         now = loop.time()
-        if received and now - stopped_at[0] < ONE_WISH:
+        if received == [signal.SIGTERM] and number == signal.SIGTERM and now - stopped_at[0] < ONE_WISH:
             return
         if received:
             os._exit(128 + number)

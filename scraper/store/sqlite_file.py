@@ -36,9 +36,23 @@ def prepare(path: str) -> None:
             # What is not ours is refused before anything is written to it.
             connection.execute("PRAGMA schema_version")
             migrate(connection, path, time.time())
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
         finally:
             connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; others that do so at the same moment are waited for, which SQLite does not do by itself here."""
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _create(place: Path) -> None:
