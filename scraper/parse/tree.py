@@ -33,6 +33,7 @@ _FOREIGN = {
 }
 
 # A template with this attribute is no part of the document to turbohtml, and here nobody would ever see what is in it.
+# Servers write it like this; looking for other spellings would cost every page more than it could ever bring.
 _SHADOW = "shadowrootmode"
 
 Pairs: TypeAlias = tuple[tuple[str, str | None], ...]
