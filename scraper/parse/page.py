@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from scraper.errors import ParseError
 from scraper.model import Link
 from scraper.scope import Patterns
 
@@ -19,14 +20,20 @@ if TYPE_CHECKING:  # bs4 takes 0.1 s to import, and not everybody who knows page
     from scraper.parse.outline import Outline
 
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
+_JSON = re.compile(r"(?:application|text)/(?:[^\s;]+\+)?json(?:;|$)")
 _SNIFFED = 1024  # bytes
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|!--|(?!rss|feed|svg|urlset|sitemapindex|\w+:)[a-z])", re.IGNORECASE)
 _XHTML = re.compile(rb"<(?:!doctype\s+html|html)", re.IGNORECASE)
 
 
 def wanted(content_type: str) -> bool:
-    """Is a body of this media type a page? Without one (empty) it may be: `looks_like_html` tells."""
-    return content_type in MEDIA_TYPES
+    """Is a body of this media type, HTML or JSON, a page? Without one (empty) it may be: `looks_like_html` tells."""
+    return content_type in MEDIA_TYPES or is_json(content_type)
+
+
+def is_json(content_type: str) -> bool:
+    """Is this the media type of a JSON document (https://mimesniff.spec.whatwg.org/#json-mime-type)?"""
+    return _JSON.match(content_type) is not None
 
 
 def looks_like_html(body: bytes) -> bool:
@@ -47,7 +54,10 @@ def fields(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 
 
 class Page:
-    """A parsed response. It lives as long as the extractor runs: keep text of it, never nodes."""
+    """A parsed response. It lives as long as the extractor runs: keep text of it, never nodes.
+
+    `html` is the decoded body, of a JSON document too; that one has `json()` and its text, no links, and an empty tree.
+    """
 
     def __init__(
         self,
@@ -76,7 +86,21 @@ class Page:
         """The tree, with the whole API of bs4."""
         from scraper.parse.soup import make_soup
 
-        return make_soup(self.html, self._builder)
+        return make_soup("" if self.is_json else self.html, self._builder)
+
+    @cached_property
+    def is_json(self) -> bool:
+        """Is the page a JSON document, by its Content-Type?"""
+        return is_json(self.headers.get("content-type", "").strip().lower())
+
+    def json(self) -> Any:  # noqa: ANN401 (JSON has no type)
+        """Return the body read as JSON, whatever its Content-Type. Raises ParseError if it is none."""
+        import json
+
+        try:
+            return json.loads(self.html)
+        except (ValueError, RecursionError) as error:
+            raise ParseError(self.url, f"not JSON: {error}") from None
 
     def select(self, css: str) -> list[Tag]:
         """The tags that match a CSS selector, in document order."""
@@ -128,8 +152,11 @@ class Page:
 
     @cached_property
     def _outline(self) -> Outline:
+        from scraper.parse.outline import Outline
         from scraper.parse.walk import walk_html, walk_soup
 
+        if self.is_json:
+            return Outline(None, "", None, [], [], self.html)
         return walk_html(self.html) if self._builder == "turbo" else walk_soup(self.soup)
 
     @cached_property

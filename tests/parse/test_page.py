@@ -3,15 +3,20 @@ import sys
 
 import pytest
 
+from scraper.errors import ParseError
 from scraper.parse import Page, looks_like_html, wanted
 
 
 @pytest.mark.parametrize(
     ("content_type", "answer"),
-    [("text/html", True), ("application/xhtml+xml", True), ("", True), ("text/plain", False), ("image/png", False)],
+    [
+        *[(html, True) for html in ("text/html", "application/xhtml+xml", "")],
+        *[(json, True) for json in ("application/json", "text/json", "application/ld+json")],
+        *[(other, False) for other in ("text/plain", "image/png", "application/jsonp", "image/json")],
+    ],
 )
 def test_wanted(content_type, answer):
-    """HTML and XHTML are pages, and what has no type may be one."""
+    """HTML, XHTML and JSON are pages, and what has no type may be one."""
     assert wanted(content_type) is answer
 
 
@@ -53,6 +58,23 @@ def test_page():
     assert [tag.name for tag in page.select("p.x > a")] == ["a"]
     assert [link.url for link in page.links] == ["http://a.test/z"]
     assert page.soup is page.soup
+
+
+def test_json():
+    """A JSON document is a page whose text is the document, and whose tree is empty."""
+    text = '{"a": [1, "<p><a href=x>y</a>"]}'
+    page = Page("http://a.test/", text, headers=[("content-type", "application/json; charset=utf-8")])
+    assert page.is_json
+    assert page.json() == {"a": [1, "<p><a href=x>y</a>"]}
+    assert (page.text, page.links, page.title) == (text, (), None)
+    assert page.select("p") == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "<p>", "[" * 200_000], ids=["empty", "cut", "html", "deep"])
+def test_no_json(text):
+    """What is no JSON, or nested too deep to be read, is told as the page's fault."""
+    with pytest.raises(ParseError, match="not JSON"):
+        Page("http://a.test/", text).json()
 
 
 def test_light_import():
