@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
 from scraper import outcome
 from scraper.config import CrawlConfig
 from scraper.errors import BreakerOpen, FetchError, ParseError, ParseInterrupted, RetryLater
-from scraper.frontier import Frontier, Handout
-from scraper.model import CrawlUrl, Kind, ParsedPage, Reason, Response, UrlState, Visit
+from scraper.frontier import Frontier, Handout, Seen
+from scraper.model import CrawlUrl, Kind, Link, ParsedPage, Reason, Response, UrlState, Visit
 from scraper.parse import looks_like_html, wanted
 from scraper.politeness import Fetch, Robots
 from scraper.printable import printable
@@ -48,6 +48,7 @@ class Crawler:
         self._config = config
         self._obey_noindex = obey_noindex
         self._clock = clock
+        self._seen = Seen()
         self._slots = asyncio.Semaphore(config.concurrency)
         self._ended: asyncio.Queue[Visit | None] = asyncio.Queue()
         self._pool: asyncio.Task[None] | None = None
@@ -139,7 +140,11 @@ class Crawler:
             return outcome.unparsed(url, response, error)
         # The worker made of the body what is kept of it.
         light = dataclasses.replace(response, body=b"")
-        return outcome.fetched(url, light, page, self._scope, depth=self._config.depth, obey_noindex=self._obey_noindex)
+        return outcome.fetched(url, light, page, self._news, depth=self._config.depth, obey_noindex=self._obey_noindex)
+
+    def _news(self, links: Iterable[Link]) -> tuple[Link, ...]:
+        """Judge links; leave out those that an earlier visit has put in line, for it commits no later than this one."""
+        return self._seen.news(links, lambda link: outcome.judged(link, self._scope))
 
     async def _learn_robots(self, url: CrawlUrl) -> None:
         host = self._frontier.host(url.host)

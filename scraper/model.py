@@ -83,6 +83,7 @@ class Verdict(NamedTuple):
 class Link(NamedTuple):
     """A link found on a page: canonical URL, host and key computed, and the verdict on it if it is not to be crawled.
 
+    `follow` marks those that a rule follows from page to page of a list, without counting depth.
     A plain tuple on purpose: a page has a hundred of them, and they cross a process boundary.
     """
 
@@ -92,6 +93,7 @@ class Link(NamedTuple):
     text: str = ""
     rel: str = ""
     verdict: Verdict | None = None
+    follow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,8 @@ class ParsedPage:
 class Visit:
     """The outcome of one URL. `state` queued means: given back, to be asked again at `due_at`.
 
-    `found` are the links to add to the crawl, already judged; `beyond_depth` counts those not added for their depth.
+    `found` are the links to add to the crawl, already judged, without those that this run has added before;
+    `beyond_depth` counts those not added for their depth.
     `root` is a scope root that this visit adds (a seed redirected to another host).
     """
 

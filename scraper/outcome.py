@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from scraper import urls
 from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
 from scraper.model import CrawlUrl, Link, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
 
+News = Callable[[Iterable[Link]], tuple[Link, ...]]  # judges links, leaves out those that are in line already
 MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
 LONGEST_CHAIN = 10  # redirects from the first URL to the last
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -83,11 +84,11 @@ def redirected(url: CrawlUrl, response: Response, patterns: Patterns, scope: Sco
 
 
 def fetched(
-    url: CrawlUrl, response: Response, page: ParsedPage, scope: Scope, *, depth: int, obey_noindex: bool
+    url: CrawlUrl, response: Response, page: ParsedPage, news: News, *, depth: int, obey_noindex: bool
 ) -> Visit:
-    """A page, and the links to follow from it."""
-    found = judged(page.links, scope) if url.depth < depth else ()
-    beyond = 0 if url.depth < depth else len(page.links)
+    """A page, and the links to follow from it; at the depth limit only those that do not count."""
+    links = page.links if url.depth < depth else [link for link in page.links if link.follow]
+    found, beyond = news(links), len(page.links) - len(links)
     if page.noindex and obey_noindex:
         return Visit(
             url, UrlState.SKIPPED, Reason.ROBOTS, "noindex", attempts=response.attempts, response=response,
@@ -99,12 +100,8 @@ def fetched(
     )  # fmt: skip
 
 
-def judged(links: Iterable[Link], scope: Scope) -> tuple[Link, ...]:
-    """Judge links by the scope; those that have a verdict keep it."""
-    return tuple([link if link.verdict else _judged(link, scope) for link in links])
-
-
-def _judged(link: Link, scope: Scope) -> Link:
+def judged(link: Link, scope: Scope) -> Link:
+    """Judge a link that has no verdict by the scope."""
     verdict = scope.judge(link.url, link.host)
     return link if verdict is None else link._replace(verdict=verdict)
 

@@ -1,5 +1,7 @@
 """What became of a URL: tables of answers and what is made of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from scraper import outcome, urls
@@ -169,28 +171,32 @@ def test_redirect_to_what_is_excluded(seed):
 def test_depth(at, depth, found, beyond):
     """Links of a page above the depth limit are found, those of one at the limit only counted."""
     links = ["http://a.example/1", "http://a.example/2", "http://b.example/"]
-    visit = outcome.fetched(
-        asked(depth=at), Response(HERE, 200), page(*links), Scope("host", ["a.example"]), depth=depth, obey_noindex=True
-    )
+    visit = outcome.fetched(asked(depth=at), Response(HERE, 200), page(*links), tuple, depth=depth, obey_noindex=True)
     assert (len(visit.found), visit.beyond_depth) == (found, beyond)
 
 
+@pytest.mark.parametrize(("at", "beyond"), [(0, 0), (1, 2)])
+def test_follow(at, beyond):
+    """A link that a rule follows is found at the depth limit too."""
+    parsed = page("http://a.example/1", "http://a.example/2")
+    parsed = replace(parsed, links=(*parsed.links, link("http://a.example/next")._replace(follow=True)))
+    visit = outcome.fetched(asked(depth=at), Response(HERE, 200), parsed, tuple, depth=1, obey_noindex=True)
+    assert visit.found[-1].url == "http://a.example/next"
+    assert (len(visit.found), visit.beyond_depth) == (3 - beyond, beyond)
+
+
 def test_links_are_judged():
-    """A link out of scope has a verdict; one that the workers judged keeps theirs."""
-    links = (
-        link("http://a.example/1"),
-        link("http://b.example/"),
-        link("http://b.example/2", Verdict(Reason.NOFOLLOW)),
-    )
-    found = outcome.judged(links, Scope("host", ["a.example"]))
-    assert [one.verdict for one in found] == [None, Verdict(Reason.SCOPE, "other host"), Verdict(Reason.NOFOLLOW)]
+    """A link out of scope has a verdict."""
+    scope = Scope("host", ["a.example"])
+    found = [outcome.judged(link(url), scope).verdict for url in ("http://a.example/1", "http://b.example/")]
+    assert found == [None, Verdict(Reason.SCOPE, "other host")]
 
 
 @pytest.mark.parametrize("obey", [True, False])
 def test_noindex(obey):
     """A page that asks not to be kept is not, if that is obeyed; its links are followed all the same."""
     parsed = page("http://a.example/1", noindex=True, records=(Record("rule", 0, {}),))
-    visit = outcome.fetched(asked(), Response(HERE, 200, attempts=3), parsed, Scope("any"), depth=1, obey_noindex=obey)
+    visit = outcome.fetched(asked(), Response(HERE, 200, attempts=3), parsed, tuple, depth=1, obey_noindex=obey)
     if obey:
         assert (visit.state, visit.reason, visit.detail) == (UrlState.SKIPPED, Reason.ROBOTS, "noindex")
         assert (visit.page, visit.records) == (None, ())
@@ -215,7 +221,7 @@ def test_oddities(note, replacements, detail):
         asked(),
         Response(HERE, 200, note=note),
         page(replacements=replacements),
-        Scope("any"),
+        tuple,
         depth=0,
         obey_noindex=True,
     )

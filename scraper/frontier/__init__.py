@@ -2,5 +2,6 @@
 
 from scraper.frontier.frontier import Frontier
 from scraper.frontier.line import Handout
+from scraper.frontier.seen import Seen
 
-__all__ = ["Frontier", "Handout"]
+__all__ = ["Frontier", "Handout", "Seen"]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,8 +18,8 @@ from scraper.errors import CrawlNotFound, LeaseLost, StoreBusy
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
 from scraper.store import lease, sqlite_read, sqlite_write
 from scraper.store.base import LEASE, Claimed, NewCrawl
-from scraper.store.finishing import finish
-from scraper.store.sqlite_file import connect, prepare, translated
+from scraper.store.finishing import ended, finish
+from scraper.store.sqlite_file import connect, in_thread, prepare, translated
 from scraper.store.sqlite_hosts import HostIds
 
 log = logging.getLogger(__name__)
@@ -90,33 +90,32 @@ class SqliteStore:
         """See `Store.begin_crawl`."""
         owner = lease.to_json(lease.myself())
 
-        async def work(db: aiosqlite.Connection) -> int:
+        def insert(db: sqlite3.Connection) -> int:
             # Here, where nobody else writes: whoever looked before may have looked too early.
-            for holder, until in await sqlite_write.holders(db, new.name):
+            for holder, until in sqlite_write.holders(db, new.name):
                 _refuse_if_held(self.path, new.name, lease.from_json(holder), until, now)
-            crawl_id = await sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
-            async for batch in seeds:
-                await sqlite_write.add_seeds(db, crawl_id, batch, self._host_ids, now=now)
-            if roots is not None:
-                async for root in roots:
-                    await sqlite_write.add_roots(db, crawl_id, [root])
-            return crawl_id
+            return sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
 
         # Cancelled, it leaves nothing: nobody waits for the rest of a million seeds.
-        return await self.find_crawl(await self._transaction(work))
+        async with self._transaction():
+            crawl_id = await in_thread(self._writer, insert)
+            async for batch in seeds:
+                await in_thread(self._writer, sqlite_write.add_seeds, crawl_id, batch, self._host_ids, now)
+            if roots is not None:
+                async for root in roots:
+                    await in_thread(self._writer, sqlite_write.add_roots, crawl_id, [root])
+        return await self.find_crawl(crawl_id)
 
     async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
         """See `Store.take_crawl`."""
-        owner, deadline = lease.to_json(lease.myself()), asyncio.get_running_loop().time() + LEAVING
+        owner, deadline = lease.to_json(lease.myself()), time.monotonic() + LEAVING
 
-        async def work(db: aiosqlite.Connection) -> bool:
-            ((holder, until),) = await db.execute_fetchall(
-                "SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,)
-            )
-            if holder == owner and until > now and asyncio.get_running_loop().time() < deadline:
+        def work(db: sqlite3.Connection) -> bool:
+            ((holder, until),) = db.execute("SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,))
+            if holder == owner and until > now and time.monotonic() < deadline:
                 return False
             _refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
-            await sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE, now=now)
+            sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE, now=now)
             return True
 
         while not await self._write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself
@@ -159,9 +158,9 @@ class SqliteStore:
     async def complete(self, crawl: Crawl, visits: Sequence[Visit], hosts: Sequence[HostState], *, now: float) -> Tally:
         """See `Store.complete`."""
 
-        async def work(db: aiosqlite.Connection) -> Tally:
-            await _keep_lease(db, self.path, crawl, now)
-            return await sqlite_write.complete(
+        def work(db: sqlite3.Connection) -> Tally:
+            _keep_lease(db, self.path, crawl, now)
+            return sqlite_write.complete(
                 db, crawl.id, visits, hosts, host_ids=self._host_ids, config=self._config, now=now
             )
 
@@ -184,10 +183,10 @@ class SqliteStore:
     async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
         """See `Store.end_crawl`."""
 
-        async def work(db: aiosqlite.Connection) -> None:
-            await _keep_lease(db, self.path, crawl, now)
+        def work(db: sqlite3.Connection) -> None:
+            _keep_lease(db, self.path, crawl, now)
             finished_at = now if state in {CrawlState.FINISHED, CrawlState.LIMITED} else None
-            await db.execute_fetchall(
+            db.execute(
                 "UPDATE crawl SET state = ?, finished_at = ?, owner = NULL, lease_until = 0 WHERE id = ?",
                 (state, finished_at, crawl.id),
             )
@@ -198,23 +197,28 @@ class SqliteStore:
         with translated(self.path):
             return list(await self._reader.execute_fetchall(sql, parameters))
 
-    async def _write(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
-        """Run one transaction to its end, also if the caller is cancelled meanwhile."""
-        return await finish(asyncio.create_task(self._transaction(work), name="transaction"))
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run one transaction, in one go and to its end, also if the caller is cancelled meanwhile."""
 
-    async def _transaction(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        async def write() -> T:
+            async with self._transaction():
+                return await in_thread(self._writer, work)
+
+        return await finish(asyncio.create_task(write(), name="transaction"))
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
         async with self._one_at_a_time:
             with translated(self.path):
                 try:
                     await self._begin()
-                    result = await work(self._writer)
+                    yield
                     await self._writer.execute_fetchall("COMMIT")
                 except BaseException:
-                    self._host_ids.clear()  # it may name hosts that never came to be
                     # Takes its place behind what still runs in the writer's thread, and does nothing if none began.
-                    await self._writer.rollback()
+                    await ended(asyncio.ensure_future(self._writer.rollback()))
+                    self._host_ids.clear()  # it may name hosts that never came to be
                     raise
-                return result
 
     async def _begin(self) -> None:
         started = time.monotonic()
@@ -230,10 +234,10 @@ class SqliteStore:
                 return
 
 
-async def _keep_lease(db: aiosqlite.Connection, path: str, crawl: Crawl, now: float) -> None:
-    held = await db.execute_fetchall(
+def _keep_lease(db: sqlite3.Connection, path: str, crawl: Crawl, now: float) -> None:
+    held = db.execute(
         "UPDATE crawl SET lease_until = ? WHERE id = ? AND epoch = ? RETURNING id", (now + LEASE, crawl.id, crawl.epoch)
-    )
+    ).fetchall()
     if not held:
         raise LeaseLost(
             f"crawl {crawl.name!r} in {path} was taken over by another process; nothing more is written here"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
-
-import aiosqlite
 
 HOSTS_REMEMBERED = 100_000  # names and numbers, about 20 MB
 
@@ -20,7 +19,7 @@ class HostIds:
         """Forget all."""
         self._ids.clear()
 
-    async def resolve(self, db: aiosqlite.Connection, crawl_id: int, hosts: Iterable[str]) -> dict[str, int]:
+    def resolve(self, db: sqlite3.Connection, crawl_id: int, hosts: Iterable[str]) -> dict[str, int]:
         """Return the number of each host, giving one to those that have none."""
         wanted = set(hosts)
         unknown = sorted(host for host in wanted if (crawl_id, host) not in self._ids)
@@ -28,11 +27,11 @@ class HostIds:
             if len(self._ids) > HOSTS_REMEMBERED:
                 self._ids.clear()
                 unknown = sorted(wanted)
-            await db.executemany(
+            db.executemany(
                 "INSERT INTO host (crawl_id, host) VALUES (?, ?) ON CONFLICT (crawl_id, host) DO NOTHING",
                 [(crawl_id, host) for host in unknown],
             )
-            rows = await db.execute_fetchall(
+            rows = db.execute(
                 "SELECT host, id FROM host WHERE crawl_id = ? AND host IN (SELECT value FROM json_each(?))",
                 (crawl_id, json.dumps(unknown)),
             )

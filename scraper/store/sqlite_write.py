@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import aiosqlite
 import msgspec
 
 from scraper.config import StoreConfig
@@ -37,9 +37,9 @@ _QUEUE_FOLLOWED = (
 )
 
 
-async def insert_crawl(db: aiosqlite.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float) -> int:
+def insert_crawl(db: sqlite3.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float) -> int:
     """Insert a running crawl and return its number."""
-    ((crawl_id,),) = await db.execute_fetchall(
+    ((crawl_id,),) = db.execute(
         "INSERT INTO crawl (name, state, seeds, seed_count, digest, config, started_at, epoch, owner, lease_until)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING id",
         (
@@ -57,48 +57,42 @@ async def insert_crawl(db: aiosqlite.Connection, new: NewCrawl, *, owner: str, l
     return int(crawl_id)
 
 
-async def holders(db: aiosqlite.Connection, name: str) -> list[tuple[str | None, float]]:
+def holders(db: sqlite3.Connection, name: str) -> list[tuple[str | None, float]]:
     """Return who runs crawls of this name, as far as they say, and until when."""
-    rows = await db.execute_fetchall(
-        "SELECT owner, lease_until FROM crawl WHERE name = ? AND owner IS NOT NULL", (name,)
-    )
+    rows = db.execute("SELECT owner, lease_until FROM crawl WHERE name = ? AND owner IS NOT NULL", (name,))
     return [(owner, until) for owner, until in rows]
 
 
-async def take(
-    db: aiosqlite.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float, now: float
-) -> None:
+def take(db: sqlite3.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float, now: float) -> None:
     """Make this process the one that runs the crawl."""
-    await db.execute_fetchall(
+    db.execute(
         "UPDATE crawl SET state = ?, config = ?, owner = ?, lease_until = ?, epoch = epoch + 1, finished_at = NULL"
         " WHERE id = ?",
         (CrawlState.RUNNING, config, owner, lease_until, crawl_id),
     )
     # A clock that was set back since would have a host wait for as long.
     latest = now + LONGEST_PARK
-    await db.execute_fetchall(
+    db.execute(
         "UPDATE host SET next_at = ? WHERE crawl_id = ? AND queued > 0 AND next_at > ?", (latest, crawl_id, latest)
     )
 
 
-async def add_seeds(
-    db: aiosqlite.Connection, crawl_id: int, seeds: Sequence[Link], host_ids: HostIds, *, now: float
-) -> None:
+def add_seeds(db: sqlite3.Connection, crawl_id: int, seeds: Sequence[Link], host_ids: HostIds, now: float) -> None:
     """Queue seeds in the order they were given; what is there already stays as it is."""
-    ids = await host_ids.resolve(db, crawl_id, (link.host for link in seeds))
+    ids = host_ids.resolve(db, crawl_id, (link.host for link in seeds))
     rows = [
         _url_row(ids[link.host], link, link.url, depth=0, seed=True, found_on=None, via=(), now=now) for link in seeds
     ]
-    await _insert_urls(db, crawl_id, rows)
+    _insert_urls(db, crawl_id, rows)
 
 
-async def add_roots(db: aiosqlite.Connection, crawl_id: int, roots: Iterable[str]) -> None:
+def add_roots(db: sqlite3.Connection, crawl_id: int, roots: Iterable[str]) -> None:
     """Widen the scope."""
-    await db.executemany("INSERT OR IGNORE INTO root VALUES (?, ?)", [(crawl_id, root) for root in roots])
+    db.executemany("INSERT OR IGNORE INTO root VALUES (?, ?)", [(crawl_id, root) for root in roots])
 
 
-async def complete(
-    db: aiosqlite.Connection,
+def complete(
+    db: sqlite3.Connection,
     crawl_id: int,
     visits: Sequence[Visit],
     hosts: Sequence[HostState],
@@ -108,13 +102,13 @@ async def complete(
     now: float,
 ) -> Tally:
     """Write visits whole and return what they add to the tally."""
-    await _end_urls(db, visits)
-    await _store_pages(db, crawl_id, visits, config)
-    await add_roots(db, crawl_id, {visit.root for visit in visits if visit.root is not None})
-    found = await _add_found(db, crawl_id, visits, host_ids, now)
-    await _remember_hosts(db, hosts)
+    _end_urls(db, visits)
+    _store_pages(db, crawl_id, visits, config)
+    add_roots(db, crawl_id, {visit.root for visit in visits if visit.root is not None})
+    found = _add_found(db, crawl_id, visits, host_ids, now)
+    _remember_hosts(db, hosts)
     records, beyond = sum(len(visit.records) for visit in visits), sum(visit.beyond_depth for visit in visits)
-    await db.execute_fetchall(
+    db.execute(
         "UPDATE crawl SET records = records + ?, beyond_depth = beyond_depth + ? WHERE id = ?",
         (records, beyond, crawl_id),
     )
@@ -124,8 +118,8 @@ async def complete(
     return Tally(found.total(), **added, records=records, beyond_depth=beyond)
 
 
-async def _end_urls(db: aiosqlite.Connection, visits: Sequence[Visit]) -> None:
-    await db.executemany(
+def _end_urls(db: sqlite3.Connection, visits: Sequence[Visit]) -> None:
+    db.executemany(
         "UPDATE url SET state = ?, reason = ?, detail = ?, attempts = ?, due_at = ?, tried_at = ?, redirect_to = ?"
         " WHERE id = ?",
         [
@@ -133,11 +127,11 @@ async def _end_urls(db: aiosqlite.Connection, visits: Sequence[Visit]) -> None:
             for v in sorted(visits, key=lambda visit: visit.url.id)
         ],
     )
-    await db.executemany(
+    db.executemany(
         "DELETE FROM queue WHERE host_id = ? AND due_at = ? AND rank = ? AND url_id = ?",
         [(v.url.host_id, v.url.due_at, v.url.rank, v.url.id) for v in visits],
     )
-    await db.executemany(
+    db.executemany(
         "INSERT INTO queue VALUES (?, ?, ?, ?)",
         [(v.url.host_id, v.due_at, v.url.rank, v.url.id) for v in visits if v.state is UrlState.QUEUED],
     )
@@ -146,12 +140,12 @@ async def _end_urls(db: aiosqlite.Connection, visits: Sequence[Visit]) -> None:
         if visit.state is not UrlState.QUEUED:
             changes[visit.url.host_id][visit.state] += 1
             changes[visit.url.host_id][UrlState.QUEUED] -= 1
-    await _count(db, changes)
+    _count(db, changes)
 
 
-async def _store_pages(db: aiosqlite.Connection, crawl_id: int, visits: Sequence[Visit], config: StoreConfig) -> None:
+def _store_pages(db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit], config: StoreConfig) -> None:
     pages = [(v, v.page, v.response) for v in visits if v.page is not None and v.response is not None]
-    await db.executemany(
+    db.executemany(
         "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
@@ -162,10 +156,10 @@ async def _store_pages(db: aiosqlite.Connection, crawl_id: int, visits: Sequence
             for v, p, r in pages
         ],
     )  # fmt: skip
-    await db.executemany(
+    db.executemany(
         "INSERT OR REPLACE INTO body VALUES (?, ?)", [(v.url.id, p.body) for v, p, _ in pages if p.body is not None]
     )
-    await db.executemany(
+    db.executemany(
         "INSERT INTO record VALUES (?, ?, ?, ?)",
         [
             (v.url.id, record.rule, record.position, msgspec.json.encode(record.data).decode())
@@ -174,19 +168,19 @@ async def _store_pages(db: aiosqlite.Connection, crawl_id: int, visits: Sequence
         ],
     )
     if config.links:
-        await db.executemany(
+        db.executemany(
             "INSERT INTO link VALUES (?, ?, ?, ?, ?)",
             [(v.url.id, n, link.url, link.text, link.rel) for v, p, _ in pages for n, link in enumerate(p.links)],
         )
 
 
-async def _add_found(
-    db: aiosqlite.Connection, crawl_id: int, visits: Sequence[Visit], host_ids: HostIds, now: float
+def _add_found(
+    db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit], host_ids: HostIds, now: float
 ) -> Counter[str]:
-    ids = await host_ids.resolve(db, crawl_id, {link.host for visit in visits for link in visit.found})
+    ids = host_ids.resolve(db, crawl_id, {link.host for visit in visits for link in visit.found})
     rows = [row for visit in visits for row in _found_rows(visit, ids, now)]
     rows.sort(key=lambda row: row[:2])  # in the order of the index, which keeps its pages warm
-    return await _insert_urls(db, crawl_id, rows)
+    return _insert_urls(db, crawl_id, rows)
 
 
 def _found_rows(visit: Visit, ids: dict[str, int], now: float) -> Iterator[tuple[Any, ...]]:
@@ -217,56 +211,56 @@ def _url_row(
     return (host_id, link.key, url, Kind.PAGE, depth, seed, state, reason, detail, found_on, chain, now)
 
 
-async def _insert_urls(db: aiosqlite.Connection, crawl_id: int, rows: list[tuple[Any, ...]]) -> Counter[str]:
+def _insert_urls(db: sqlite3.Connection, crawl_id: int, rows: list[tuple[Any, ...]]) -> Counter[str]:
     """Insert what was not seen before, queue what is to be asked, count both. Return the counts by state."""
     if not rows:
         return Counter()
-    ((last,),) = await db.execute_fetchall("SELECT coalesce(max(id), 0) FROM url")
-    await db.executemany(_INSERT_URL, rows)
-    await db.execute_fetchall(_QUEUE_NEW, (last,))
+    ((last,),) = db.execute("SELECT coalesce(max(id), 0) FROM url")
+    db.executemany(_INSERT_URL, rows)
+    db.execute(_QUEUE_NEW, (last,))
     changes: dict[int, Counter[str]] = defaultdict(Counter)
     inserted: Counter[str] = Counter()
-    counts = await db.execute_fetchall(_COUNT_NEW, (last,))
+    counts = db.execute(_COUNT_NEW, (last,))
     for host_id, state, count in counts:
         changes[host_id][state] += count
         inserted[state] += count
-    followed = await _follow_after_all(db, rows)
+    followed = _follow_after_all(db, rows)
     for host_id, count in followed:
         changes[host_id].update({UrlState.QUEUED: count, UrlState.SKIPPED: -count})
-    await _count(db, changes)
+    _count(db, changes)
     total = inserted.total()
-    await db.execute_fetchall("UPDATE crawl SET discovered = discovered + ? WHERE id = ?", (total, crawl_id))
+    db.execute("UPDATE crawl SET discovered = discovered + ? WHERE id = ?", (total, crawl_id))
     again = sum(count for _, count in followed)
     inserted.update({UrlState.QUEUED: again, UrlState.SKIPPED: -again})
     return inserted
 
 
-async def _follow_after_all(db: aiosqlite.Connection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int]]:
-    ((any_nofollow,),) = await db.execute_fetchall("SELECT EXISTS (SELECT 1 FROM url WHERE reason = 'nofollow')")
+def _follow_after_all(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int]]:
+    ((any_nofollow,),) = db.execute("SELECT EXISTS (SELECT 1 FROM url WHERE reason = 'nofollow')")
     if not any_nofollow:
         return []
-    await db.executemany(
+    db.executemany(
         _FOLLOW_AFTER_ALL,
         [(row[4], row[9], row[0], row[1]) for row in rows if row[6] is UrlState.QUEUED],
     )
-    followed = await db.execute_fetchall(
+    followed = db.execute(
         "SELECT host_id, count(*) FROM url WHERE reason = 'nofollow' AND state = 'queued' GROUP BY 1"
-    )
-    await db.execute_fetchall(_QUEUE_FOLLOWED)
-    await db.execute_fetchall("UPDATE url SET reason = NULL WHERE reason = 'nofollow' AND state = 'queued'")
+    ).fetchall()
+    db.execute(_QUEUE_FOLLOWED)
+    db.execute("UPDATE url SET reason = NULL WHERE reason = 'nofollow' AND state = 'queued'")
     return [(host_id, count) for host_id, count in followed]
 
 
-async def _count(db: aiosqlite.Connection, changes: dict[int, Counter[str]]) -> None:
+def _count(db: sqlite3.Connection, changes: dict[int, Counter[str]]) -> None:
     sets = ", ".join(f"{state} = {state} + ?" for state in UrlState)
-    await db.executemany(
+    db.executemany(
         f"UPDATE host SET {sets} WHERE id = ?",
         [(*(counts[state] for state in UrlState), host_id) for host_id, counts in sorted(changes.items())],
     )
 
 
-async def _remember_hosts(db: aiosqlite.Connection, hosts: Sequence[HostState]) -> None:
-    await db.executemany(
+def _remember_hosts(db: sqlite3.Connection, hosts: Sequence[HostState]) -> None:
+    db.executemany(
         "UPDATE host SET next_at = ?, crawl_delay = ?, breaker = ?, failures = ?, openings = ?, robots_status = ?,"
         " robots_text = ?, robots_expires_at = ? WHERE id = ?",
         [

@@ -1,0 +1,46 @@
+"""Which links does the store know already from this run? It would ignore them, but at the price of new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from scraper.model import Link
+
+REMEMBERED = 30_000  # links of one generation, of two; about 10 MB in all
+
+_QUEUED, _FOLLOWED = "queued", "followed"
+
+
+class Seen:
+    """Remembers what was put in line lately, and tells what is news. It may forget, but never invents.
+
+    What it has let pass must be committed before, or together with, what it then holds back.
+    """
+
+    def __init__(self, size: int = REMEMBERED) -> None:
+        self._size = size
+        self._young: dict[bytes, str] = {}
+        self._old: dict[bytes, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Seen({len(self._young) + len(self._old)} links)"
+
+    def news(self, links: Iterable[Link], judge: Callable[[Link], Link]) -> tuple[Link, ...]:
+        """Return the links, judged, that were not seen before, or not with this verdict."""
+        young, old = self._young, self._old
+        found: list[Link] = []
+        for link in links:
+            known = young.get(link.key) or old.get(link.key)
+            if known is _FOLLOWED or (known is _QUEUED and not link.follow):
+                continue
+            judged = judge(link) if link.verdict is None else link
+            if judged.verdict is not None:
+                outcome: str = judged.verdict.reason
+            else:
+                outcome = _FOLLOWED if link.follow else _QUEUED
+            if outcome != known:
+                found.append(judged)
+                young[link.key] = outcome
+        if len(young) > self._size:
+            self._young, self._old = {}, young
+        return tuple(found)
