@@ -7,6 +7,7 @@ pickled would take the pool down.
 from __future__ import annotations
 
 import gc
+import pickle
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,10 +50,13 @@ def asked(response: Response) -> Asked:
     return response.url, response.status, response.headers, response.body
 
 
-def answer(page: Asked, settings: Settings) -> Answer:
-    """Parse one page, come what may: ("page", values for `as_page`) or ("failed", what went wrong)."""
+def answer(page: Asked, settings: Settings | bytes) -> Answer:
+    """Parse one page, come what may: ("page", values for `as_page`) or ("failed", what went wrong).
+
+    Settings come pickled where they cross a process boundary: the same bytes each time, which are unpickled once.
+    """
     try:
-        return "page", parse_page(*page, settings)
+        return "page", parse_page(*page, _unpacked(settings) if isinstance(settings, bytes) else settings)
     except ParseError as error:
         return "failed", clean(error.detail)
     except MemoryError:
@@ -109,6 +113,12 @@ def _records(page: Page, extractors: tuple[Any, ...]) -> tuple[tuple[str, int, A
 def _loaded(extractors: tuple[Any, ...]) -> tuple[extract.Extractor, ...]:
     """The extractors, which a worker loads once."""
     return extract.load_all(extractors)
+
+
+@lru_cache(maxsize=4)
+def _unpacked(settings: bytes) -> Settings:
+    unpacked: Settings = pickle.loads(settings)  # noqa: S301 - made by the process that asks
+    return unpacked
 
 
 def _cleaned(text: str | None) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeAlias
 
 from scraper import urls
 from scraper.errors import UrlError
@@ -13,10 +15,14 @@ from scraper.parse.outline import Outline
 MOST_LINKS = 10_000  # distinct URLs on a page; what is beyond counts as bad
 LONGEST_TEXT = 200  # characters of a link's text
 LONGEST_OTHER = 500  # characters of a URL that is not http or https, such as an image in a data: URL
+TARGETS_REMEMBERED = 20_000  # hrefs whose meaning is kept, about 10 MB: the pages of a folder share most of them
 _SPACE = "\t\n\f\r "
 _OTHER_SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# What such an href means depends on the folder of the base alone, not on its last segment and its query.
+_BY_FOLDER = re.compile(r"[A-Za-z0-9./_~%-][^:]*\Z")
 _NOFOLLOW = Verdict(Reason.NOFOLLOW, "rel=nofollow")
 
+_Target: TypeAlias = tuple[str, str, bytes]  # URL, host, key
 Judge = Callable[[str], Verdict | None]
 
 
@@ -40,32 +46,37 @@ def find_links(
     linked both with and without `rel=nofollow` counts as followed.
     """
     base = base_of(outline, url)
+    folder = base.partition("?")[0].rpartition("/")[0] + "/"
     found: dict[str, Link] = {}
-    targets: dict[str, str | None] = {}
+    targets: dict[str, _Target | None] = {}
     bad = 0
     for href, rel, pieces in outline.anchors:
         head = href.partition("#")[0].strip(_SPACE)
-        if head not in targets:
-            targets[head] = _target(head, base)
-        target = targets[head]
-        if target is None or (target not in found and len(found) >= MOST_LINKS):
+        if head in targets:
+            target = targets[head]
+        else:
+            target = targets[head] = _target(head, folder if _BY_FOLDER.match(head) else base)
+        if target is None or (target[0] not in found and len(found) >= MOST_LINKS):
             bad += 1
-        elif head or target != url:
+        elif head or target[0] != url:
             refused = _refused(rel, page_wide) if nofollow else None
-            text = " ".join("".join(pieces).split())[:LONGEST_TEXT]
-            old = found.get(target)
+            old = found.get(target[0])
             if old is None:
-                found[target] = Link(target, urls.host(target), urls.key(target), text, rel, refused or judge(target))
+                found[target[0]] = Link(*target, _text(pieces), rel, refused or judge(target[0]))
             else:
-                found[target] = _merged(old, text, rel, refused, judge)
+                found[target[0]] = _merged(old, pieces, rel, refused, judge)
     return tuple(found.values()), bad
 
 
-def _merged(old: Link, text: str, rel: str, refused: Verdict | None, judge: Judge) -> Link:
+def _merged(old: Link, pieces: list[str], rel: str, refused: Verdict | None, judge: Judge) -> Link:
     """A link that stands on the page again: one that is followed counts more, the first text is kept."""
     if old.verdict == _NOFOLLOW and refused is None:
         old = old._replace(rel=rel, verdict=judge(old.url))
-    return old if old.text or not text else old._replace(text=text)
+    return old if old.text or not pieces else old._replace(text=_text(pieces))
+
+
+def _text(pieces: list[str]) -> str:
+    return " ".join("".join(pieces).split())[:LONGEST_TEXT]
 
 
 def _refused(rel: str, page_wide: str | None) -> Verdict | None:
@@ -74,11 +85,14 @@ def _refused(rel: str, page_wide: str | None) -> Verdict | None:
     return _NOFOLLOW if rel and "nofollow" in rel.lower().split() else None
 
 
-def _target(head: str, base: str) -> str | None:
+@lru_cache(maxsize=TARGETS_REMEMBERED)
+def _target(head: str, base: str) -> _Target | None:
     if _OTHER_SCHEME.match(head):
         head = head[:LONGEST_OTHER]
     try:
         url = urls.canonical(head, base)
     except UrlError:
         return None
-    return url if urls.is_web(url) else url[:LONGEST_OTHER]
+    if not urls.is_web(url):
+        url = url[:LONGEST_OTHER]
+    return url, urls.host(url), urls.key(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
@@ -53,7 +54,8 @@ class Workers:
             log.warning("pages are parsed in this process, because no worker can import: %s", ", ".join(names))
             self._count = 0
         chosen = tuple(specs) if self._count else loaded
-        self._settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, extractors=chosen)
+        settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, extractors=chosen)
+        self._settings = pickle.dumps(settings) if self._count else settings
         self._slots = asyncio.Semaphore(QUEUED * self._count or 1)
         self._starting = asyncio.Lock()
         self._pool: ProcessPool | None = None

@@ -1,8 +1,12 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scraper import urls
+from scraper.errors import UrlError
 from scraper.model import Reason, Verdict
 from scraper.parse import Page, links
+from scraper.parse.outline import Anchor, Outline
 from scraper.scope import Patterns
 
 URL = "http://a.test/dir/page?q"
@@ -39,10 +43,40 @@ def test_found(html, found):
     assert [link.url for link in page(html).links] == found
 
 
+@given(
+    st.sampled_from(["", "?", "/", ".", "..", "a", "%41", "-", "~", "\\", "//b.test", "http:", "x:", "#", "\x01", ";"]),
+    st.text("a/?#:.%\\ \t", max_size=8),
+    st.sampled_from(["http://a.test/", "http://a.test/d/e/f?x=/y/z", "http://a.test/d/?q", "http://a.test/d;p/e"]),
+)
+def test_joined(start, rest, base):
+    """Whatever an href looks like, it means what it means relative to the whole URL of its page."""
+    outline = Outline(None, "", None, [], [Anchor(start + rest, "", [])], "")
+    found, bad = links.find_links(outline, base, _any, nofollow=False)
+    one = (start + rest).partition("#")[0].strip("\t\n\f\r ")
+    try:
+        expected = urls.canonical(one, base)
+    except UrlError:
+        assert (found, bad) == ((), 1)
+    else:
+        assert [link.url for link in found] == ([] if not one and expected == base else [expected])
+
+
+def _any(_):
+    return None
+
+
 def test_values():
     """A link has its host, its key, the words in it, and its rel."""
     (link,) = page("<a rel='a  b' href=//B.test/x> one <b>two</b>\n three</a>").links
-    assert link == ("http://b.test/x", "http://b.test", urls.key("http://b.test/x"), "one two three", "a b", None)
+    assert link == (
+        "http://b.test/x",
+        "http://b.test",
+        urls.key("http://b.test/x"),
+        "one two three",
+        "a b",
+        None,
+        False,
+    )
     assert len(page("<a href=x>" + "y" * 500).links[0].text) == links.LONGEST_TEXT
 
 
