@@ -2,6 +2,8 @@
 
 The text is what a reader sees without style sheets: blocks on lines of their own, inline elements joined as they stand,
 table cells apart by a space, white space collapsed except in `pre`; nothing of scripts, styles, templates or the head.
+A heading's text is that of its lines; text in a heading within a heading (which no parser makes of `<h1><h2>`, but of
+`<h1><div><h2>`) is the inner one's alone, so that headings take no more room than the text.
 All of it in one go, because a step from node to node costs as much as what is done there.
 """
 
@@ -19,6 +21,7 @@ BLOCKS = frozenset({
     *("thead", "tr", "ul", "xmp"),
 })
 CELLS = frozenset({"td", "th"})
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 UNREAD = frozenset({"head", "iframe", "noembed", "noframes", "noscript", "title"})
 CODE = frozenset({"rp", "rt", "script", "style", "template"})  # whose text bs4 does not count among a page's
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -35,13 +38,17 @@ class Anchor(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What a walk found, in document order; `metas` are pairs of name or property, and content."""
+    """What a walk found, in document order.
+
+    `metas` are pairs of name or property, and content; `headings` are pairs of level, 1 to 6, and text.
+    """
 
     lang: str | None
     title: str
     base: str | None
     metas: list[tuple[str, str]]
     anchors: list[Anchor]
+    headings: list[tuple[int, str]]
     text: str
 
 
@@ -53,8 +60,11 @@ class Reader:
         self.base: str | None = None
         self.metas: list[tuple[str, str]] = []
         self.anchors: list[Anchor] = []
-        self.heading: list[str] | None = None  # the pieces of the title
+        self.title: list[str] | None = None  # its pieces
+        self.headings: list[tuple[int, list[str]]] = []  # the level and the lines of each
+        self.within: list[list[str]] = []  # the lines of those that are open
         self.lines: list[str] = []
+        self.settled = 0  # how many of the lines are where they belong: in a heading, or in none
         self.line: list[str] = []
         self.anchor: list[str] | None = None  # the pieces of the link that is open
         self.in_title = False
@@ -66,16 +76,17 @@ class Reader:
 
     def outline(self) -> Outline:
         """What was found."""
-        self.break_line()
+        self._settle()
+        headings = [(level, text) for level, lines in self.headings if (text := " ".join(" ".join(lines).split()))]
         text = _BLANK_LINES.sub("\n\n", "\n".join(self.lines)).strip("\n")
-        return Outline(self.lang, "".join(self.heading or ()), self.base, self.metas, self.anchors, text)
+        return Outline(self.lang, "".join(self.title or ()), self.base, self.metas, self.anchors, headings, text)
 
     def read(self, text: str) -> None:
         """Take a text for what it is a part of."""
         if not self.unread:
             self.line.append(text)
-        elif self.in_title and self.heading is not None:
-            self.heading.append(text)
+        elif self.in_title and self.title is not None:
+            self.title.append(text)
         if self.anchor is not None:
             self.anchor.append(text)
 
@@ -93,6 +104,22 @@ class Reader:
             text = " ".join(text.split())
         if text:
             self.lines.append(text)
+
+    def _settle(self) -> None:
+        """Give the lines that ended since last time to the innermost heading that is open, if there is one."""
+        self.break_line()
+        if self.within:
+            self.within[-1].extend(self.lines[self.settled :])
+        self.settled = len(self.lines)
+
+    def _enter_heading(self, level: int) -> None:
+        self._settle()
+        self.within.append([])
+        self.headings.append((level, self.within[-1]))
+
+    def _leave_heading(self) -> None:
+        self._settle()
+        self.within.pop()
 
     def _space(self, _get: Get | None = None) -> None:
         if not self.unread:
@@ -148,8 +175,8 @@ class Reader:
 
     def _enter_title(self, _get: Get) -> None:
         self.unread += 1
-        if self.heading is None and not self.inert and not self.drawings:
-            self.heading, self.in_title = [], True
+        if self.title is None and not self.inert and not self.drawings:
+            self.title, self.in_title = [], True
 
     def _leave_title(self) -> None:
         self.unread -= 1
@@ -198,6 +225,12 @@ class Reader:
         **dict.fromkeys(CELLS, _space),
         **dict.fromkeys(UNREAD, _hide),
         **dict.fromkeys(CODE, _enter_code),
+        "h1": lambda self, _get: self._enter_heading(1),
+        "h2": lambda self, _get: self._enter_heading(2),
+        "h3": lambda self, _get: self._enter_heading(3),
+        "h4": lambda self, _get: self._enter_heading(4),
+        "h5": lambda self, _get: self._enter_heading(5),
+        "h6": lambda self, _get: self._enter_heading(6),
         "a": _enter_a,
         "area": _enter_area,
         "base": _enter_base,
@@ -217,6 +250,7 @@ class Reader:
         **dict.fromkeys(CELLS, _space),
         **dict.fromkeys(UNREAD, _show),
         **dict.fromkeys(CODE, _leave_code),
+        **dict.fromkeys(HEADINGS, _leave_heading),
         "a": _leave_a,
         "pre": _leave_pre,
         "svg": _leave_drawing,

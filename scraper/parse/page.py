@@ -133,6 +133,18 @@ class Page:
         """The readable text."""
         return self._outline.text
 
+    @cached_property
+    def headings(self) -> tuple[tuple[int, str], ...]:
+        """The headings that have text, in document order: level, 1 to 6, and text, white space collapsed."""
+        return tuple(self._outline.headings)
+
+    @cached_property
+    def base(self) -> str:
+        """The URL that the page's relative URLs are relative to: its own, or that of its `<base href>`."""
+        from scraper.parse.links import base_of
+
+        return base_of(self._outline, self.url)
+
     @property
     def links(self) -> tuple[Link, ...]:
         """The links, distinct by URL, in document order."""
@@ -156,7 +168,7 @@ class Page:
         from scraper.parse.walk import walk_html, walk_soup
 
         if self.is_json:
-            return Outline(None, "", None, [], [], self.html)
+            return Outline(None, "", None, [], [], [], self.html)
         return walk_html(self.html) if self._builder == "turbo" else walk_soup(self.soup)
 
     @cached_property

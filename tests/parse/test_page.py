@@ -60,6 +60,15 @@ def test_page():
     assert page.soup is page.soup
 
 
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_headings_and_base(builder):
+    """An extractor sees the headings, and the URL that relative URLs are relative to."""
+    page = Page("http://a.test/d/", "<base href=/e/f><h1>a <i>b</i></h1><p>x</p><h2>c</h2>", builder=builder)
+    assert page.headings == ((1, "a b"), (2, "c"))
+    assert page.base == "http://a.test/e/f"
+    assert Page("http://a.test/d/", "<base href=data:x>", builder=builder).base == "http://a.test/d/"
+
+
 def test_json():
     """A JSON document is a page whose text is the document, and whose tree is empty."""
     text = '{"a": [1, "<p><a href=x>y</a>"]}'
@@ -67,6 +76,7 @@ def test_json():
     assert page.is_json
     assert page.json() == {"a": [1, "<p><a href=x>y</a>"]}
     assert (page.text, page.links, page.title) == (text, (), None)
+    assert (page.headings, page.base) == ((), "http://a.test/")
     assert page.select("p") == []
 
 

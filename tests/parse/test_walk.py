@@ -31,7 +31,8 @@ NAMES = (
         "script",
     ),
     *("style", "rt", "ruby", "noscript", "iframe", "select", "option", "head", "body", "html", "textarea", "br", "x-y"),
-    *("desc", "mi", "area", "frame", "frameset", "base", "link", "meta", "noframes", "foreignObject", "h1", "form"),
+    *("desc", "mi", "area", "frame", "frameset", "base", "link", "meta", "noframes", "foreignObject", "form"),
+    *("h1", "h2", "h6"),
 )
 ATTRIBUTES = (
     *("", "", ""),
@@ -106,6 +107,7 @@ def assert_same(html):
         return find_links(outline, URL, lambda url: None, nofollow=True, page_wide=metadata(outline, {}).nofollow)
 
     assert ours.text == theirs.text
+    assert ours.headings == theirs.headings
     assert links(ours) == links(theirs)
     assert metadata(ours, {}) == metadata(theirs, {})  # title, description, lang, robots
 
@@ -151,6 +153,34 @@ def test_anchors(read):
     assert found[5] == ("6", "", "x y ")
 
 
+@pytest.mark.parametrize(
+    ("html", "headings"),
+    [
+        pytest.param("<h2>b</h2>x<h1>a</h1><h6>c</h6><h7>d</h7>", [(2, "b"), (1, "a"), (6, "c")], id="levels"),
+        pytest.param("<h1> a\n <b>b</b>c&nbsp;<br>d<img>e</h1>", [(1, "a bc de")], id="white-space-collapsed"),
+        pytest.param("<h1></h1><h2> <img> </h2><h3>&nbsp;</h3>", [], id="empty-left-out"),
+        pytest.param("<h1>a<div>b</div>c</h1>d", [(1, "a b c")], id="blocks-in-it"),
+        pytest.param("x<h1>a", [(1, "a")], id="unclosed"),
+        pytest.param("<h1>a<div><h2>b</h2>c</div>d</h1>e", [(1, "a c d"), (2, "b")], id="nested-each-its-own"),
+        pytest.param("<h1>a<h2>b</h2>c", [(1, "a"), (2, "b")], id="next-to-each-other"),
+        pytest.param("<h1>a<script>x</script><style>y</style>b</h1>", [(1, "ab")], id="code-in-it"),
+        pytest.param("<h1>a<noscript>x</noscript><template>y</template></h1>", [(1, "a")], id="hidden-in-it"),
+        pytest.param("<div>x<noscript><h1>a</h1></noscript><template><h2>b</h2></template>", [], id="hidden"),
+        pytest.param("<body><pre>x\n<h1> a\n  b\n</h1>y</pre>", [(1, "a b")], id="in-pre"),
+        pytest.param(
+            "<table><tr><td><h3>a</h3><td>b</table><ul><li><h4>c</h4>d</ul>", [(3, "a"), (4, "c")], id="cells"
+        ),
+        pytest.param("<svg><foreignObject><h1>a</h1></foreignObject></svg>", [(1, "a")], id="in-svg"),
+        pytest.param("<div>x</div>", [], id="none"),
+    ],
+)
+@pytest.mark.parametrize("builder", ["turbo", "html5lib"])
+def test_headings(html, headings, builder):
+    """Headings have their level and the text that is seen in them, in document order; empty ones are none."""
+    assert walk_soup(make_soup(html, builder)).headings == headings
+    assert walk_html(html).headings == headings
+
+
 def test_heads():
     """The first title outside of an svg, the first base with an href, and each meta outside of a template are found."""
     outline = walk_html(
@@ -167,8 +197,9 @@ def test_heads():
         *(shape * 6_000 + "end" for shape in ("<div>", "<b><i>", "<a href=x>", "<table><tr><td>", "<pre>\n", "<svg>")),
         "<div><b>" * 3_000 + "<p>x</p>" * 3_000,
         ("<b>" * 50 + "<p>x</p>" + "</b>" * 50) * 200,
+        "<h1>x<div>" * 3_000 + "y</div></h1>z" * 3_000,
     ],
-    ids=["div", "formatting", "links", "tables", "pre", "svg", "wide-below-deep", "deep-and-wide"],
+    ids=["div", "formatting", "links", "tables", "pre", "svg", "wide-below-deep", "deep-and-wide", "headings"],
 )
 def test_deep(html):
     """A page of thousands of open tags is walked without a limit on depth, and in no time."""
