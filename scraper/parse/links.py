@@ -11,6 +11,7 @@ from scraper import urls
 from scraper.errors import UrlError
 from scraper.model import Link, Reason, Verdict
 from scraper.parse.outline import Outline
+from scraper.parse.text import words
 
 MOST_LINKS = 10_000  # distinct URLs on a page; what is beyond counts as bad
 LONGEST_TEXT = 200  # characters of a link's text
@@ -76,7 +77,7 @@ def _merged(old: Link, pieces: list[str], rel: str, refused: Verdict | None, jud
 
 
 def _text(pieces: list[str]) -> str:
-    return " ".join("".join(pieces).split())[:LONGEST_TEXT]
+    return words(pieces)[:LONGEST_TEXT]
 
 
 def _refused(rel: str, page_wide: str | None) -> Verdict | None:

@@ -2,16 +2,17 @@
 
 The text is what a reader sees without style sheets: blocks on lines of their own, inline elements joined as they stand,
 table cells apart by a space, white space collapsed except in `pre`; nothing of scripts, styles, templates or the head.
-A heading's text is that of its lines; text in a heading within a heading (which no parser makes of `<h1><h2>`, but of
-`<h1><div><h2>`) is the inner one's alone, so that headings take no more room than the text.
+The text of a heading and of a link is what is readable of it; text in a heading within a heading (which no parser makes
+of `<h1><h2>`, but of `<h1><div><h2>`) is the inner one's alone, so that headings take no more room than the text.
 All of it in one go, because a step from node to node costs as much as what is done there.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+from scraper.parse.text import BREAK, readable, words
 
 BLOCKS = frozenset({
     *("address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "dialog"),
@@ -24,7 +25,6 @@ CELLS = frozenset({"td", "th"})
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 UNREAD = frozenset({"head", "iframe", "noembed", "noframes", "noscript", "title"})
 CODE = frozenset({"rp", "rt", "script", "style", "template"})  # whose text bs4 does not count among a page's
-_BLANK_LINES = re.compile(r"\n{3,}")
 
 Get: TypeAlias = Callable[[str], Any]  # an attribute's value by its name: a str, a list of its words, or None
 
@@ -61,71 +61,68 @@ class Reader:
         self.metas: list[tuple[str, str]] = []
         self.anchors: list[Anchor] = []
         self.title: list[str] | None = None  # its pieces
-        self.headings: list[tuple[int, list[str]]] = []  # the level and the lines of each
-        self.within: list[list[str]] = []  # the lines of those that are open
-        self.lines: list[str] = []
-        self.settled = 0  # how many of the lines are where they belong: in a heading, or in none
-        self.line: list[str] = []
-        self.anchor: list[str] | None = None  # the pieces of the link that is open
+        self.headings: list[tuple[int, list[str]]] = []  # the level and the pieces of each
+        self.within: list[list[str]] = []  # the pieces of those that are open
+        self.settled = 0  # how many of the pieces are where they belong: in a heading, or in none
+        self.pieces: list[str] = []  # of the readable text
+        self.preserved: list[tuple[int, int]] = []  # the ranges of pieces that `pre` keeps as they are
+        self.anchor: tuple[list[str], int] | None = None  # of the link that is open: its pieces, where they begin
         self.in_title = False
         self.unread = 0  # how many open tags hide their text
         self.code = 0  # how many of them hide it from links and title too
         self.inert = 0  # how many of those are templates, whose links and metas are not the page's
         self.drawings = 0  # how many open tags are `svg`
         self.kept = 0  # how many open tags keep white space
+        self.kept_from = 0  # the piece with which the outermost of them begins
 
     def outline(self) -> Outline:
         """What was found."""
+        self._leave_a()
         self._settle()
-        headings = [(level, text) for level, lines in self.headings if (text := " ".join(" ".join(lines).split()))]
-        text = _BLANK_LINES.sub("\n\n", "\n".join(self.lines)).strip("\n")
+        if self.kept:
+            self.preserved.append((self.kept_from, len(self.pieces)))
+        headings = [(level, text) for level, pieces in self.headings if (text := words(pieces))]
+        text = readable(self.pieces, self.preserved)
         return Outline(self.lang, "".join(self.title or ()), self.base, self.metas, self.anchors, headings, text)
 
     def read(self, text: str) -> None:
         """Take a text for what it is a part of."""
         if not self.unread:
-            self.line.append(text)
-        elif self.in_title and self.title is not None:
+            self.pieces.append(text)
+        elif not self.code:
+            self.read_hidden(text)
+
+    def read_hidden(self, text: str) -> None:
+        """Take a text that is no part of the readable one."""
+        if self.in_title and self.title is not None:
             self.title.append(text)
-        if self.anchor is not None:
-            self.anchor.append(text)
+        elif self.anchor is not None:
+            self.anchor[0].append(text)
 
     def break_line(self, _get: Get | None = None) -> None:
         """End the line; an empty one leaves nothing."""
-        if self.anchor is not None:
-            self.anchor.append(" ")
-        if not self.line:
-            return
-        text = "".join(self.line)
-        self.line.clear()
-        if self.kept:
-            text = "\n".join([row.rstrip() for row in text.split("\n")]).strip("\n")
-        else:
-            text = " ".join(text.split())
-        if text:
-            self.lines.append(text)
+        self.pieces.append(BREAK)
 
     def _settle(self) -> None:
-        """Give the lines that ended since last time to the innermost heading that is open, if there is one."""
-        self.break_line()
+        """Give the pieces since last time to the innermost heading that is open, if there is one."""
         if self.within:
-            self.within[-1].extend(self.lines[self.settled :])
-        self.settled = len(self.lines)
+            self.within[-1].extend(self.pieces[self.settled :])
+        self.settled = len(self.pieces)
 
     def _enter_heading(self, level: int) -> None:
+        self.pieces.append(BREAK)
         self._settle()
         self.within.append([])
         self.headings.append((level, self.within[-1]))
 
     def _leave_heading(self) -> None:
+        self.pieces.append(BREAK)
         self._settle()
         self.within.pop()
 
     def _space(self, _get: Get | None = None) -> None:
         if not self.unread:
-            self.line.append(" ")
-        if self.anchor is not None:
-            self.anchor.append(" ")
+            self.pieces.append(" ")
 
     def _hide(self, _get: Get) -> None:
         self.unread += 1
@@ -156,18 +153,19 @@ class Reader:
         self.drawings -= 1
 
     def _enter_pre(self, _get: Get) -> None:
-        self.break_line()
+        self.pieces.append(BREAK)
+        if not self.kept:
+            self.kept_from = len(self.pieces)
         self.kept += 1
 
     def _leave_pre(self) -> None:
-        self.break_line()
         self.kept -= 1
+        if not self.kept:
+            self.preserved.append((self.kept_from, len(self.pieces)))
+        self.pieces.append(BREAK)
 
     def _enter_br(self, _get: Get) -> None:
-        if self.kept:
-            self.line.append("\n")
-        else:
-            self.break_line()
+        self.pieces.append("\n" if self.kept else BREAK)
 
     def _enter_html(self, get: Get) -> None:
         if self.lang is None:
@@ -193,11 +191,15 @@ class Reader:
     def _enter_a(self, get: Get) -> None:
         href = None if self.inert else get("href")
         if href is not None:
-            self.anchor = []
-            self.anchors.append(Anchor(href, _words(get("rel")), self.anchor))
+            self._leave_a()
+            self.anchor = [], len(self.pieces)
+            self.anchors.append(Anchor(href, _words(get("rel")), self.anchor[0]))
 
     def _leave_a(self) -> None:
-        self.anchor = None
+        if self.anchor is not None:
+            pieces, begin = self.anchor
+            pieces.extend(self.pieces[begin:])
+            self.anchor = None
 
     def _enter_area(self, get: Get) -> None:
         self._link(get("href"), _words(get("rel")))

@@ -12,29 +12,43 @@ import turbohtml
 from turbohtml import Element, Text
 
 from scraper.parse.outline import Outline, Reader
+from scraper.parse.text import BREAK
+
+_BREAK_LINE: Any = Reader.break_line  # what is done most often, and in this walk without a call
 
 
 def walk_html(html: str) -> Outline:
     """Return the outline that the "turbo" soup of an HTML text would have, without making the soup."""
     reader, enters, leaves = Reader(), Reader.ENTER, Reader.LEAVE
+    add_piece = reader.pieces.append
     tag: Any = None  # the innermost open tag
     after: Any = None  # the first node after it
     leave: Any = None  # what is done there
     above: list[tuple[Any, Any, Any]] = []  # these three of the open tags around it
     for node in turbohtml.parse(html, positions=False, allow_declarative_shadow_roots=False).descendants:
         while node is after:
-            leave(reader)
+            if leave is _BREAK_LINE:
+                add_piece(BREAK)
+            else:
+                leave(reader)
             tag, after, leave = above.pop()
         if type(node) is Text:
-            if not reader.code:
-                reader.read(node.data)
+            if not reader.unread:
+                add_piece(node.data)
+            elif not reader.code:
+                reader.read_hidden(node.data)
         elif type(node) is Element:
             name = node.tag
             if name in enters:
-                enters[name](reader, node.attr)
-            if name in leaves:
-                above.append((tag, after, leave))
-                tag, after, leave = node, _after(node, tag, after), leaves[name]
+                enter = enters[name]
+                if enter is _BREAK_LINE:
+                    add_piece(BREAK)
+                else:
+                    enter(reader, node.attr)
+                if name in leaves:
+                    above.append((tag, after, leave))
+                    after = node.next_sibling or _after(node, tag, after)
+                    tag, leave = node, leaves[name]
     return reader.outline()
 
 
@@ -52,8 +66,7 @@ def walk_soup(soup: Any) -> Outline:  # noqa: ANN401 (a BeautifulSoup; bs4 takes
                 leave(reader)
         kind = type(node)
         if kind is NavigableString:
-            if not reader.code:
-                reader.read(str.__str__(node))
+            reader.read(str.__str__(node))
         elif kind is Tag:
             opened.append(node)
             if enter := enters.get(node.name):

@@ -50,7 +50,7 @@ def test_found(html, found):
 )
 def test_joined(start, rest, base):
     """Whatever an href looks like, it means what it means relative to the whole URL of its page."""
-    outline = Outline(None, "", None, [], [Anchor(start + rest, "", [])], "")
+    outline = Outline(None, "", None, [], [Anchor(start + rest, "", [])], [], "")
     found, bad = links.find_links(outline, base, _any, nofollow=False)
     one = (start + rest).partition("#")[0].strip("\t\n\f\r ")
     try:

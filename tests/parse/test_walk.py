@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scraper.parse.links import find_links
 from scraper.parse.metadata import metadata
 from scraper.parse.soup import make_soup, take_apart
+from scraper.parse.text import words
 from scraper.parse.walk import walk_html, walk_soup
 
 DOCUMENTATION = Path("/usr/share/doc/python3.11/html")
@@ -87,6 +88,8 @@ documents = st.lists(
         pytest.param("<p>1 &lt; 2</p>", "1 < 2", id="references"),
         pytest.param("", "", id="empty"),
         pytest.param("just text", "just text", id="no-tags"),
+        pytest.param("<pre>a\n<pre> b</pre> c", "a\n b\n c", id="unclosed-pre"),
+        pytest.param("x\x01y<pre>z", "x\ny\nz", id="control-character"),
     ],
 )
 @pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
@@ -148,9 +151,9 @@ def test_anchors(read):
         "</template><map><area href=3></map><iframe src=4></iframe><noscript><a href=5 rel='a  b'>n</a></noscript>"
         "<a href=6>x<script>s</script><div>y</div></a>z"
     )
-    found = [(href, rel, "".join(pieces)) for href, rel, pieces in outline.anchors]
+    found = [(href, rel, words(pieces)) for href, rel, pieces in outline.anchors]
     assert found[:5] == [("n", "next", ""), ("1", "", "one"), ("3", "", ""), ("4", "", ""), ("5", "a b", "n")]
-    assert found[5] == ("6", "", "x y ")
+    assert found[5] == ("6", "", "x y")
 
 
 @pytest.mark.parametrize(

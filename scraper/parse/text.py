@@ -1,0 +1,41 @@
+"""Readable text of the pieces that a walk over a page brings: blocks on lines of their own, white space collapsed.
+
+The pieces are joined first and cut into lines afterwards, because most of a page's breaks have nothing between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+BREAK = " \x01 "  # the piece that ends a line; so does U+0001 itself, should a page have one
+_BREAKS = re.compile(" ?\x01[\x01 ]*")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+def readable(pieces: list[str], kept: Sequence[tuple[int, int]]) -> str:
+    """Return the text; between the positions in `kept` (distinct ranges, in order) white space stays as it is."""
+    lines: list[str] = []
+    done = 0
+    for start, end in kept:
+        lines.extend(_flowing(pieces[done:start]))
+        lines.extend(_preserved(pieces[start:end]))
+        done = end
+    lines.extend(_flowing(pieces[done:] if done else pieces))
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def words(pieces: list[str]) -> str:
+    """Return all in one line, white space collapsed."""
+    return " ".join("".join(pieces).replace(BREAK, " ").split())
+
+
+def _flowing(pieces: list[str]) -> Iterator[str]:
+    if text := _BREAKS.sub("\n", " ".join("".join(pieces).split())).strip("\n"):
+        yield text
+
+
+def _preserved(pieces: list[str]) -> Iterator[str]:
+    for block in "".join(pieces).split(BREAK):
+        if text := "\n".join([row.rstrip() for row in block.split("\n")]).strip("\n"):
+            yield text
