@@ -166,7 +166,8 @@ class ParsedPage:
 
     `links` are distinct by URL, in document order. `bad_links` counts hrefs that are no URL. `body` is the body as
     stored (zstd), None if bodies are not kept. `content_hash` is the hex blake2b-16 of the decoded body. `noindex`
-    tells that the page asks not to be kept (meta robots, X-Robots-Tag).
+    tells that the page asks not to be kept (meta robots, X-Robots-Tag). `headings` are level, 1 to 6, and text.
+    `matched` are the rules and extractors that took the page, and how many records each made.
     """
 
     charset: str
@@ -182,6 +183,8 @@ class ParsedPage:
     body: bytes | None = None
     size: int = 0
     noindex: bool = False
+    headings: tuple[tuple[int, str], ...] = ()
+    matched: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

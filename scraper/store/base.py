@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Link, Tally, Visit
+from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Link, Record, Tally, Visit
 
 LEASE = 15.0  # seconds a run of a crawl is believed to live without a sign of life
 HEARTBEAT = 4.0  # seconds between signs of life
@@ -31,6 +31,45 @@ class Claimed:
     urls: tuple[CrawlUrl, ...]
     more: bool
     next_due_at: float | None
+
+
+class RuleTally(NamedTuple):
+    """What a rule or an extractor came to: the pages it took, those of them without a record, the records."""
+
+    rule: str
+    pages: int = 0
+    empty: int = 0
+    records: int = 0
+
+
+class StoredPage(NamedTuple):
+    """A page as it is kept; `headers` are the few that are, `body` is zstd, None if it was not kept."""
+
+    id: int
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+
+
+class Remade(NamedTuple):
+    """What rules made of a stored page anew, and which took it; `failure` tells why they could not."""
+
+    page: StoredPage
+    records: tuple[Record, ...] = ()
+    matched: tuple[tuple[str, int], ...] = ()
+    failure: str | None = None
+
+
+class Extraction(NamedTuple):
+    """How far rules have been run over a crawl's stored pages: up to the page `done_to`, `done` of all `pages`."""
+
+    crawl: Crawl
+    rules: tuple[str, ...]
+    done_to: int
+    done: int
+    failed: int
+    pages: int
 
 
 class Store(Protocol):
@@ -88,3 +127,24 @@ class Store(Protocol):
 
     async def end_crawl(self, crawl: Crawl, state: CrawlState, *, now: float) -> None:
         """Write how the crawl stands and give the lease back."""
+
+    async def rule_tallies(self, crawl: Crawl) -> list[RuleTally]:
+        """Return what each rule and extractor came to, by name."""
+
+    async def begin_extraction(self, crawl: Crawl, rules: tuple[str, ...], digest: str, *, now: float) -> Extraction:
+        """Take the crawl's lease to run rules over its pages; those of the same digest go on where they were.
+
+        Raises StoreBusy while somebody runs the crawl or another extraction of it.
+        """
+
+    async def stored_pages(self, crawl: Crawl, *, after: int, limit: int) -> list[StoredPage]:
+        """Return up to `limit` pages whose number is above `after`, in order."""
+
+    async def replace_records(self, extraction: Extraction, pages: Sequence[Remade], *, now: float) -> None:
+        """Commit what was made of pages, in the place of what these rules had made of them; a failed one keeps its own.
+
+        Raises LeaseLost if another process took the crawl over.
+        """
+
+    async def end_extraction(self, extraction: Extraction, *, done: bool) -> None:
+        """Give the lease back; what is not done can be gone on with."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import sqlite3
 import time
@@ -14,13 +15,14 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from scraper.config import StoreConfig
-from scraper.errors import CrawlNotFound, LeaseLost, StoreBusy
+from scraper.errors import CrawlNotFound
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
-from scraper.store import lease, sqlite_read, sqlite_write
-from scraper.store.base import LEASE, Claimed, NewCrawl
+from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_write
+from scraper.store.base import LEASE, Claimed, Extraction, NewCrawl, Remade, RuleTally, StoredPage
 from scraper.store.finishing import ended, finish
 from scraper.store.sqlite_file import connect, in_thread, prepare, translated
 from scraper.store.sqlite_hosts import HostIds
+from scraper.store.sqlite_lease import keep_lease, refuse_if_held, take_lease
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -93,7 +95,7 @@ class SqliteStore:
         def insert(db: sqlite3.Connection) -> int:
             # Here, where nobody else writes: whoever looked before may have looked too early.
             for holder, until in sqlite_write.holders(db, new.name):
-                _refuse_if_held(self.path, new.name, lease.from_json(holder), until, now)
+                refuse_if_held(self.path, new.name, lease.from_json(holder), until, now)
             return sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
 
         # Cancelled, it leaves nothing: nobody waits for the rest of a million seeds.
@@ -114,7 +116,7 @@ class SqliteStore:
             ((holder, until),) = db.execute("SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,))
             if holder == owner and until > now and time.monotonic() < deadline:
                 return False
-            _refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
+            refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
             sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE, now=now)
             return True
 
@@ -159,7 +161,7 @@ class SqliteStore:
         """See `Store.complete`."""
 
         def work(db: sqlite3.Connection) -> Tally:
-            _keep_lease(db, self.path, crawl, now)
+            keep_lease(db, self.path, crawl, now)
             return sqlite_write.complete(
                 db, crawl.id, visits, hosts, host_ids=self._host_ids, config=self._config, now=now
             )
@@ -168,7 +170,7 @@ class SqliteStore:
 
     async def renew(self, crawl: Crawl, *, now: float) -> None:
         """See `Store.renew`."""
-        await self._write(lambda db: _keep_lease(db, self.path, crawl, now))
+        await self._write(lambda db: keep_lease(db, self.path, crawl, now))
 
     async def tally(self, crawl: Crawl) -> Tally:
         """See `Store.tally`."""
@@ -184,12 +186,49 @@ class SqliteStore:
         """See `Store.end_crawl`."""
 
         def work(db: sqlite3.Connection) -> None:
-            _keep_lease(db, self.path, crawl, now)
+            keep_lease(db, self.path, crawl, now)
             finished_at = now if state in {CrawlState.FINISHED, CrawlState.LIMITED} else None
             db.execute(
                 "UPDATE crawl SET state = ?, finished_at = ?, owner = NULL, lease_until = 0 WHERE id = ?",
                 (state, finished_at, crawl.id),
             )
+
+        await self._write(work)
+
+    async def rule_tallies(self, crawl: Crawl) -> list[RuleTally]:
+        """See `Store.rule_tallies`."""
+        with translated(self.path):
+            return await sqlite_extract.rule_tallies(self._reader, crawl.id)
+
+    async def begin_extraction(self, crawl: Crawl, rules: tuple[str, ...], digest: str, *, now: float) -> Extraction:
+        """See `Store.begin_extraction`."""
+
+        def work(db: sqlite3.Connection) -> Extraction:
+            epoch = take_lease(db, self.path, crawl, now)
+            return sqlite_extract.begin(db, dataclasses.replace(crawl, epoch=epoch), rules, digest)
+
+        return await self._write(work)
+
+    async def stored_pages(self, crawl: Crawl, *, after: int, limit: int) -> list[StoredPage]:
+        """See `Store.stored_pages`."""
+        with translated(self.path):
+            return await sqlite_extract.stored_pages(self._reader, crawl.id, after=after, limit=limit)
+
+    async def replace_records(self, extraction: Extraction, pages: Sequence[Remade], *, now: float) -> None:
+        """See `Store.replace_records`."""
+
+        def work(db: sqlite3.Connection) -> None:
+            keep_lease(db, self.path, extraction.crawl, now)
+            sqlite_extract.replace(db, extraction, pages)
+
+        await self._write(work)
+
+    async def end_extraction(self, extraction: Extraction, *, done: bool) -> None:
+        """See `Store.end_extraction`."""
+
+        def work(db: sqlite3.Connection) -> None:
+            keep_lease(db, self.path, extraction.crawl, 0.0)
+            sqlite_extract.end(db, extraction.crawl.id, done=done)
 
         await self._write(work)
 
@@ -232,22 +271,3 @@ class SqliteStore:
                 log.warning("%s is locked by another process; waiting since %.0f s", self.path, waited)
             else:
                 return
-
-
-def _keep_lease(db: sqlite3.Connection, path: str, crawl: Crawl, now: float) -> None:
-    held = db.execute(
-        "UPDATE crawl SET lease_until = ? WHERE id = ? AND epoch = ? RETURNING id", (now + LEASE, crawl.id, crawl.epoch)
-    ).fetchall()
-    if not held:
-        raise LeaseLost(
-            f"crawl {crawl.name!r} in {path} was taken over by another process; nothing more is written here"
-        )
-
-
-def _refuse_if_held(path: str, name: str, holder: lease.Owner | None, until: float, now: float) -> None:
-    if holder is None or until <= now or lease.is_alive(holder) is False:
-        return
-    raise StoreBusy(
-        f"crawl {name!r} in {path} is being run by process {holder.pid}: wait for it, stop it, "
-        "or start another crawl with --name"
-    )

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from scraper.config import StoreConfig
-from scraper.model import CrawlState, HostState, Kind, Link, Tally, UrlState, Visit
+from scraper.model import CrawlState, HostState, Kind, Link, Record, Tally, UrlState, Visit
 from scraper.store.base import NewCrawl
 from scraper.store.sqlite_hosts import HostIds
 
@@ -26,6 +26,8 @@ _FOLLOW_AFTER_ALL = (
     "UPDATE url SET state = 'queued', depth = ?, found_on = ?, detail = NULL"
     " WHERE host_id = ? AND key = ? AND reason = 'nofollow' AND state = 'skipped'"
 )
+# What a rule follows may have been found before, by a way that counts.
+_COME_NEARER = "UPDATE url SET depth = ?1 WHERE host_id = ?2 AND key = ?3 AND depth > ?1 AND state = 'queued'"
 _QUEUE_NEW = (
     "INSERT INTO queue SELECT host_id, 0, CASE WHEN via IS NULL THEN depth ELSE -1 END, id FROM url"
     " WHERE id > ? AND state = 'queued'"
@@ -104,6 +106,7 @@ def complete(
     """Write visits whole and return what they add to the tally."""
     _end_urls(db, visits)
     _store_pages(db, crawl_id, visits, config)
+    count_rules(db, crawl_id, [match for visit in visits if visit.page is not None for match in visit.page.matched])
     add_roots(db, crawl_id, {visit.root for visit in visits if visit.root is not None})
     found = _add_found(db, crawl_id, visits, host_ids, now)
     _remember_hosts(db, hosts)
@@ -146,12 +149,12 @@ def _end_urls(db: sqlite3.Connection, visits: Sequence[Visit]) -> None:
 def _store_pages(db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit], config: StoreConfig) -> None:
     pages = [(v, v.page, v.response) for v in visits if v.page is not None and v.response is not None]
     db.executemany(
-        "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 v.url.id, crawl_id, r.status, r.content_type or None, p.charset, p.title, p.description, p.lang, p.text,
                 p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3),
-                r.fetched_at,
+                r.fetched_at, msgspec.json.encode(p.headings).decode(),
             )
             for v, p, r in pages
         ],
@@ -159,19 +162,33 @@ def _store_pages(db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit],
     db.executemany(
         "INSERT OR REPLACE INTO body VALUES (?, ?)", [(v.url.id, p.body) for v, p, _ in pages if p.body is not None]
     )
-    db.executemany(
-        "INSERT INTO record VALUES (?, ?, ?, ?)",
-        [
-            (v.url.id, record.rule, record.position, msgspec.json.encode(record.data).decode())
-            for v, p, _ in pages
-            for record in p.records
-        ],
-    )
+    insert_records(db, [(v.url.id, p.records) for v, p, _ in pages])
     if config.links:
         db.executemany(
             "INSERT INTO link VALUES (?, ?, ?, ?, ?)",
             [(v.url.id, n, link.url, link.text, link.rel) for v, p, _ in pages for n, link in enumerate(p.links)],
         )
+
+
+def insert_records(db: sqlite3.Connection, made: Iterable[tuple[int, Iterable[Record]]]) -> None:
+    """Insert the records of pages, given by their numbers."""
+    db.executemany(
+        "INSERT INTO record VALUES (?, ?, ?, ?)",
+        [
+            (page, record.rule, record.position, msgspec.json.encode(record.data).decode())
+            for page, records in made
+            for record in records
+        ],
+    )
+
+
+def count_rules(db: sqlite3.Connection, crawl_id: int, matched: Iterable[tuple[str, int]]) -> None:
+    """Count pages that rules took, and the records each made of one."""
+    db.executemany(
+        "INSERT INTO rule VALUES (?1, ?2, 1, ?3 = 0, ?3) ON CONFLICT (crawl_id, rule) DO UPDATE"
+        " SET pages = pages + 1, empty = empty + excluded.empty, records = records + excluded.records",
+        [(crawl_id, rule, records) for rule, records in matched],
+    )
 
 
 def _add_found(
@@ -180,15 +197,18 @@ def _add_found(
     ids = host_ids.resolve(db, crawl_id, {link.host for visit in visits for link in visit.found})
     rows = [row for visit in visits for row in _found_rows(visit, ids, now)]
     rows.sort(key=lambda row: row[:2])  # in the order of the index, which keeps its pages warm
-    return _insert_urls(db, crawl_id, rows)
+    inserted = _insert_urls(db, crawl_id, rows)
+    followed = [(visit.url.depth, ids[link.host], link.key) for visit in visits for link in visit.found if link.follow]
+    db.executemany(_COME_NEARER, followed)
+    return inserted
 
 
 def _found_rows(visit: Visit, ids: dict[str, int], now: float) -> Iterator[tuple[Any, ...]]:
     hop = visit.state is UrlState.REDIRECTED
-    depth = visit.url.depth if hop else visit.url.depth + 1
     via = (*visit.url.via, visit.url.url) if hop else ()
     for link in visit.found:
         seed = hop and visit.url.seed
+        depth = visit.url.depth + (0 if hop or link.follow else 1)
         yield _url_row(ids[link.host], link, link.url, depth=depth, seed=seed, found_on=visit.url.id, via=via, now=now)
 
 

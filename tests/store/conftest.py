@@ -84,7 +84,7 @@ class Make:
         links = tuple(self.link(link) if isinstance(link, str) else link for link in found)
         return Visit(url, state, reason and Reason(reason), found=links, **{"attempts": 1, "tried_at": 1000.0, **more})
 
-    def fetched(self, url: CrawlUrl, *found, records=(), response=None, **more):
+    def fetched(self, url: CrawlUrl, *found, records=(), matched=(), response=None, **more):
         """A page with these links and records."""
         links = tuple(self.link(link) if isinstance(link, str) else link for link in found)
         page = ParsedPage(
@@ -96,6 +96,7 @@ class Make:
             records=tuple(Record("rule", n, data) for n, data in enumerate(records)),
             body=b"zstd",
             size=7,
+            matched=matched,
         )
         response = response or Response(url.url, 200, (("content-type", "text/html"),), fetched_at=1000.0)
         return self.visit(url, "fetched", found=links, page=page, response=response, **more)

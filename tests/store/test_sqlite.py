@@ -16,9 +16,10 @@ COLUMNS = {  # the public contract
     "crawls": "id name state seeds config started_at finished_at",
     "urls": "crawl_id url host kind depth state reason detail attempts due_at found_on redirect_to discovered_at",
     "pages": "crawl_id url status content_type charset title description lang text bytes content_hash etag"
-    " last_modified elapsed_ms depth fetched_at",
+    " last_modified elapsed_ms depth fetched_at headings",
     "records": "crawl_id url rule position data",
     "links": "crawl_id source target text rel",
+    "rules": "crawl_id rule pages empty records",
     "hosts": "crawl_id host crawl_delay next_at breaker failures robots_status",
 }
 

@@ -243,3 +243,14 @@ async def test_a_resumed_crawl_is_where_it_was(database, make, by_path):
         taken = await store.take_crawl(await store.find_crawl("shop"), "{}", now=1100.0)
         assert set(await by_path(store, taken)) == {"/2", "/3", "/4"}
         assert await store.tally(taken) == Tally(4, queued=3, fetched=1)
+
+
+async def test_what_a_rule_follows_is_no_deeper(store, make, queued):
+    """What a rule follows has the depth of its page, also if it was found before by a way that counts."""
+    crawl = await make.crawl(store, "/list", "/about")
+    urls = {url.url.rpartition("/")[2]: url for url in await queued(store, crawl)}
+    await store.complete(crawl, [make.fetched(urls["about"], "/list?2", "/other")], [], now=1000.0)
+    follow = [make.link(f"/list?{page}")._replace(follow=True) for page in (2, 3)]
+    await store.complete(crawl, [make.fetched(urls["list"], *follow)], [], now=1000.0)
+    found = {url.url.rpartition("/")[2]: url.depth for url in await queued(store, crawl)}
+    assert found == {"list?2": 0, "list?3": 0, "other": 1}
