@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scraper.app import Run, crawl, resume, try_url
+    from scraper.app import Extracting, Run, crawl, extract, resume, try_url
     from scraper.errors import ConfigError, QueryError, ScraperError, StoreError, UrlError
     from scraper.model import Reason, Record, UrlState, Visit
     from scraper.parse import Page, extractor, make_soup
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConfigError",
+    "Extracting",
     "Page",
     "QueryError",
     "Reason",
@@ -32,6 +33,7 @@ __all__ = [
     "UrlState",
     "Visit",
     "crawl",
+    "extract",
     "extractor",
     "make_soup",
     "open",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    **dict.fromkeys(("Run", "crawl", "resume", "try_url"), "scraper.app"),
+    **dict.fromkeys(("Extracting", "Run", "crawl", "extract", "resume", "try_url"), "scraper.app"),
     **dict.fromkeys(("ConfigError", "QueryError", "ScraperError", "StoreError", "UrlError"), "scraper.errors"),
     **dict.fromkeys(("Reason", "Record", "UrlState", "Visit"), "scraper.model"),
     **dict.fromkeys(("Page", "extractor", "make_soup"), "scraper.parse"),

@@ -18,7 +18,7 @@ from scraper.app.run import Run
 from scraper.config import Config, Loaded
 from scraper.errors import ConfigError, CrawlNotFound
 from scraper.model import Crawl, CrawlState
-from scraper.parse import load_extractors
+from scraper.parse import load_makers
 from scraper.scope import Scope
 from scraper.seeds import Seeds, Survey
 from scraper.store import NewCrawl, Store
@@ -83,13 +83,13 @@ class _Fresh:
 
     async def prepare(self, loaded: Loaded) -> None:
         """Find what cannot be meant before there is a store."""
-        load_extractors(loaded.config.crawl.extractors)
+        load_makers(loaded.config.crawl.rules, loaded.config.crawl.extractors)
         self._survey = await asyncio.to_thread(self._seeds.survey, self._complain)
 
     async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
         """Return the crawl, its lease taken, and its settings."""
         assert self._survey is not None
-        seeds, survey, config = self._seeds, self._survey, _opening(loaded.config, self._seeds)
+        seeds, survey, config = self._seeds, self._survey, _opening(_rooted(loaded.config), self._seeds)
         name = self._name or seeds.name(survey)
         if not self._new and (found := await _unfinished(store, name)) is not None:
             _refuse_other(found, survey.digest, settings.from_json(found.config), config)
@@ -115,13 +115,13 @@ class _Again:
 
     async def prepare(self, loaded: Loaded) -> None:
         """Find what cannot be meant before there is a store."""
-        load_extractors(loaded.config.crawl.extractors)
+        load_makers(loaded.config.crawl.rules, loaded.config.crawl.extractors)
 
     async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
         """Return the crawl, its lease taken, and its settings."""
         found = await store.find_crawl(self._crawl, unfinished=True)
         kept = settings.from_json(found.config)
-        config = settings.overlaid(kept, loaded)
+        config = _rooted(settings.overlaid(kept, loaded))
         if different := _differences(kept, config, ("depth", "scope", "include", "exclude")):
             raise ConfigError(
                 f"crawl {found.name!r} was begun otherwise: {'; '.join(different)}. What was left out then is not in"
@@ -139,6 +139,12 @@ def _opening(config: Config, seeds: Seeds) -> Config:
     return msgspec.structs.replace(config, fetch=msgspec.structs.replace(config.fetch, allow_origins=tuple(typed)))
 
 
+def _rooted(config: Config) -> Config:
+    """Name rules files by their whole paths: who resumes may stand elsewhere."""
+    rules = tuple(str(Path(file).expanduser().absolute()) for file in config.crawl.rules)
+    return msgspec.structs.replace(config, crawl=msgspec.structs.replace(config.crawl, rules=rules))
+
+
 async def _unfinished(store: Store, name: str) -> Crawl | None:
     try:
         found = await store.find_crawl(name)
@@ -149,7 +155,7 @@ async def _unfinished(store: Store, name: str) -> Crawl | None:
 
 def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> None:
     """A name stands for one set of seeds and one scope while its crawl is unfinished."""
-    different = _differences(kept, asked, ("depth", "scope", "include", "exclude", "extractors"))
+    different = _differences(kept, asked, ("depth", "scope", "include", "exclude", "rules", "extractors"))
     if found.digest != digest:
         different.insert(0, "its seeds were others")
     if different:

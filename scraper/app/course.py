@@ -16,7 +16,7 @@ from scraper.config import Config, Loaded
 from scraper.errors import ScraperError, StoreError
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlState, Tally, UrlState, Visit
-from scraper.store import Store, ended, open_sqlite
+from scraper.store import RuleTally, Store, ended, open_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Course:
         self.crawl: Crawl | None = None
         self.config = loaded.config
         self.tally = Tally()
+        self.rules: tuple[RuleTally, ...] = ()
         self.state = CrawlState.RUNNING
 
     @property
@@ -89,7 +90,7 @@ class Course:
 
     async def _carry_out(self, safe: asyncio.Queue[Visit | None]) -> None:
         await self._start.prepare(self._loaded)
-        async with _opened(self._store, self._loaded.config) as store:
+        async with opened(self._store, self._loaded.config) as store:
             self.crawl, self.config = await self._start.begin(store, self._loaded)
             state = CrawlState.INTERRUPTED
             try:
@@ -116,7 +117,10 @@ class Course:
                 if visit.state is not UrlState.QUEUED:
                     safe.put_nowait(visit)
                     await safe.join()  # until it is taken: who consumes slowly holds up the line
-            frontier = self._line.frontier
+            frontier, names = self._line.frontier, self._line.rules
+        counted = await store.rule_tallies(crawl)
+        unused = set(names).difference(its.rule for its in counted)
+        self.rules = (*counted, *(RuleTally(name) for name in names if name in unused))
         return await self._outcome(store, crawl, frontier)
 
     def _add(self, more: Tally) -> None:
@@ -134,7 +138,8 @@ class Course:
         return CrawlState.LIMITED if frontier.is_spent else CrawlState.INTERRUPTED
 
 
-def _opened(store: Store | str | Path, config: Config) -> AbstractAsyncContextManager[Store]:
+def opened(store: Store | str | Path, config: Config) -> AbstractAsyncContextManager[Store]:
+    """Open the store at a path, or use the one that somebody has opened."""
     return open_sqlite(store, config.store) if isinstance(store, str | Path) else _using(store)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import random
@@ -12,16 +11,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from scraper.app.lease import kept_alive
 from scraper.config import Config
 from scraper.crawler import Crawler
-from scraper.errors import StoreError
 from scraper.fetch import Fetcher, Guard
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlUrl, Response, Tally, Visit
 from scraper.parse import Workers, wanted
 from scraper.politeness import Fetch, Robots, asking, breaking, product_token, retrying
 from scraper.scope import Patterns, Scope
-from scraper.store import HEARTBEAT, Store, Writer
+from scraper.store import Store, Writer
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ class Line:
     crawler: Crawler
     frontier: Frontier
     writer: Writer
+    rules: tuple[str, ...]  # the names of all that make records
 
     def visits(self) -> AsyncGenerator[Visit]:
         """The committed visits."""
@@ -77,8 +77,8 @@ async def opened_line(
         )
         writer = _writer(store, crawl, config, crawler, frontier=frontier, add=add)
         frontier.starving = writer.flush
-        async with _kept_alive(store, crawl, crawler):
-            yield Line(crawler, frontier, writer)
+        async with kept_alive(store, crawl, lambda: crawler.stop(0)):
+            yield Line(crawler, frontier, writer, workers.makers.names)
 
 
 def _steady() -> Clock:
@@ -120,6 +120,7 @@ def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ..
         patterns,
         bodies=config.store.bodies,
         nofollow=config.politeness.nofollow,
+        rules=config.crawl.rules,
         extractors=(*config.crawl.extractors, *extractors),
     )
 
@@ -151,26 +152,3 @@ def _asking(
         expiry=config.politeness.robots_expiry,
         clock=clock,
     )
-
-
-@asynccontextmanager
-async def _kept_alive(store: Store, crawl: Crawl, crawler: Crawler) -> AsyncIterator[None]:
-    """Renew the lease also while nothing is committed; lost, the crawl stops at once."""
-
-    async def keep() -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            try:
-                await store.renew(crawl, now=time.time())
-            except StoreError as error:
-                log.error("crawl %s stops: %s", crawl.name, error)  # noqa: TRY400 - told, not traced
-                crawler.stop(0)
-                return
-
-    keeper = asyncio.create_task(keep(), name="lease")
-    try:
-        yield
-    finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper

@@ -10,7 +10,7 @@ from scraper.app.line import Extractor
 from scraper.config import Config, Loaded
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlState, Tally, Visit
-from scraper.store import Store
+from scraper.store import RuleTally, Store
 
 
 class Run:
@@ -55,6 +55,11 @@ class Run:
     def tally(self) -> Tally:
         """The accounting so far; audited at the end."""
         return self._course.tally
+
+    @property
+    def rules(self) -> tuple[RuleTally, ...]:
+        """What each rule and extractor came to; known at the end."""
+        return self._course.rules
 
     @property
     def state(self) -> CrawlState:

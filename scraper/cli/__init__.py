@@ -19,6 +19,7 @@ _COMMANDS = {
     "resume": ("Crawl", "resume"),
     "demo": ("Crawl", "demo"),
     "try": ("Crawl", "try_page"),
+    "extract": ("Crawl", "extract"),
     "crawls": ("Look", "crawls"),
     "status": ("Look", "status"),
     "query": ("Look", "query"),

@@ -24,8 +24,22 @@ db = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
+_FILE = click.option("--config", "file", metavar="FILE", type=click.Path(), help="A TOML file of settings.")
+_MAKING = (
+    click.option(
+        "--rules", multiple=True, metavar="FILE", help="Make records of pages by the rules in this TOML file."
+    ),
+    click.option(
+        "--extractor",
+        "extractors",
+        multiple=True,
+        metavar="FILE_OR_MODULE[:NAME]",
+        help="Make records of pages with this Python function.",
+    ),
+    click.option("--parse-workers", type=int, help="Parse processes; 0 parses in this one. Default one per core."),
+)
 _SETTINGS = (
-    click.option("--config", "file", metavar="FILE", type=click.Path(), help="A TOML file of settings."),
+    _FILE,
     click.option("--depth", type=int, help="How many links away from a seed; 0, the default, takes just the seeds."),
     click.option("--max-pages", type=int, help="Stop at exactly so many pages; the same command with more goes on."),
     click.option(
@@ -42,14 +56,7 @@ _SETTINGS = (
     click.option("--nofollow/--no-nofollow", default=None, help="Obey rel=nofollow and its kind (the default)."),
     click.option("--allow-private", multiple=True, metavar="CIDR", help="Let requests reach these private addresses."),
     click.option("--user-agent", metavar="TEXT", help="Who we say we are. Default scraper/VERSION."),
-    click.option(
-        "--extractor",
-        "extractors",
-        multiple=True,
-        metavar="FILE_OR_MODULE[:NAME]",
-        help="Make records of pages with this Python function.",
-    ),
-    click.option("--parse-workers", type=int, help="Parse processes; 0 parses in this one. Default one per core."),
+    *_MAKING,
 )
 
 
@@ -57,7 +64,7 @@ _SHOWING = (
     click.option("--strict", is_flag=True, help="Exit with 3 if some URL failed."),
     click.option("--quiet", is_flag=True, help="Show no progress and no summary."),
     click.option("-v", "--verbose", is_flag=True, help="Show every event of the crawl, one a line."),
-    click.option("--stream", is_flag=True, help="Print each record (without extractors: page) as JSON once stored."),
+    click.option("--stream", is_flag=True, help="Print each record (without rules: page) as JSON once stored."),
 )
 
 
@@ -74,6 +81,13 @@ class Show(NamedTuple):
 def settings(command: F) -> F:
     """Add the options that are settings."""
     for option in reversed(_SETTINGS):
+        command = option(command)
+    return command
+
+
+def making(command: F) -> F:
+    """Add the options that say what makes records, and where."""
+    for option in reversed((_FILE, *_MAKING)):
         command = option(command)
     return command
 

@@ -52,7 +52,7 @@ class Stream:
 
 
 def _values(run: Run, visit: Visit) -> Iterator[dict[str, Any]]:
-    if run.config.crawl.extractors:
+    if run.config.crawl.rules or run.config.crawl.extractors:
         for record in visit.records:
             yield {"url": visit.url.url, "rule": record.rule, "position": record.position, "data": record.data}
     elif visit.state is UrlState.FETCHED and visit.page is not None and visit.response is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from scraper import reports
 from scraper.app import Run
@@ -10,6 +11,7 @@ from scraper.cli.output import say, sums
 from scraper.errors import ScraperError
 from scraper.model import CrawlState, UrlState
 from scraper.printable import printable
+from scraper.store import RuleTally
 
 EXAMPLE = "SELECT url, title FROM pages LIMIT 10"
 
@@ -24,6 +26,7 @@ def summary(run: Run, db: str, seconds: float, *, advice: bool) -> None:
     say(f"  {sums(tally)}" + ("" if tally.holds else "  THE SUMS DO NOT MATCH: please report this"))
     if tally.records:
         say(f"  {tally.records} records")
+    tell_rules(run.rules)
     for state, counts in _reasons(db, run.crawl.id):
         say(f"  {state}: {counts}")
     if tally.beyond_depth:
@@ -34,6 +37,16 @@ def summary(run: Run, db: str, seconds: float, *, advice: bool) -> None:
         )
     if advice:
         say(f"  {_next_step(run, db)}")
+
+
+def tell_rules(tallies: Iterable[RuleTally]) -> None:
+    """Tell which rules and extractors found less than somebody may think: no page, or nothing on some."""
+    for its in tallies:
+        name = printable(its.rule)
+        if not its.pages:
+            say(f"  rule {name} matched no page")
+        elif its.empty:
+            say(f"  rule {name} matched {its.pages} pages, 0 records on {its.empty} of them")
 
 
 def _next_step(run: Run, db: str) -> str:

@@ -31,6 +31,7 @@ class CrawlConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     scope: Literal["host", "domain", "prefix", "any"] = "host"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
     extractors: tuple[str, ...] = ()
     concurrency: int = 32
     grace: float = 1.5

@@ -3,14 +3,27 @@
 from typing import TYPE_CHECKING
 
 from scraper.parse.extract import Extractor, extractor
-from scraper.parse.extract import load_all as load_extractors
+from scraper.parse.makers import load as load_makers
 from scraper.parse.page import Page, looks_like_html, wanted
 from scraper.parse.workers import Workers
 
 if TYPE_CHECKING:
+    from scraper.parse.rules import ExplainedField, ExplainedRecord, ExplainedRule
     from scraper.parse.soup import make_soup
 
-__all__ = ["Extractor", "Page", "Workers", "extractor", "load_extractors", "looks_like_html", "make_soup", "wanted"]
+__all__ = [
+    "ExplainedField",
+    "ExplainedRecord",
+    "ExplainedRule",
+    "Extractor",
+    "Page",
+    "Workers",
+    "extractor",
+    "load_makers",
+    "looks_like_html",
+    "make_soup",
+    "wanted",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
-import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache, update_wrapper
 from hashlib import blake2b
 from pathlib import Path
@@ -138,7 +138,7 @@ def run(extractors: Sequence[Extractor], page: Page) -> list[Record]:
         if not one.takes(page.url):
             continue
         try:
-            for position, made in enumerate(_made(one(page))):
+            for position, made in enumerate(_made(_awaited(one(page)))):
                 records.append(Record(one.name, position, _fields(made)))
         except MemoryError:
             raise
@@ -146,6 +146,23 @@ def run(extractors: Sequence[Extractor], page: Page) -> list[Record]:
             tail = "".join(traceback.format_exception(error))[-LONGEST_TRACEBACK:]
             raise ParseError(page.url, f"extractor {one.name}: {_last_line(error)}\n{tail}") from None
     return records
+
+
+def _awaited(result: object) -> object:
+    """What an async extractor returns, or all that it yields, in a loop of its own; workers have no other."""
+    if isinstance(result, AsyncIterable):
+
+        async def collect() -> list[object]:
+            return [made async for made in result]
+
+        return asyncio.run(collect())
+    if isinstance(result, Awaitable):
+
+        async def wait() -> object:
+            return await result
+
+        return asyncio.run(wait())
+    return result
 
 
 def _made(result: object) -> Iterable[object]:
@@ -169,8 +186,6 @@ def _as_extractor(value: object, spec: str) -> Extractor:
         found = Extractor(getattr(value, "__name__", spec), None, value)
     else:
         raise ConfigError(f"extractor {spec}: {type(value).__name__} is no extractor; mark a function with @extractor")
-    if inspect.iscoroutinefunction(found.function) or inspect.isasyncgenfunction(found.function):
-        raise ConfigError(f"extractor {spec}: it is async; extractors run in worker processes and are plain functions")
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,8 +17,10 @@ from typing import Any, Literal, TypeAlias
 
 from scraper.errors import ParseError, ScraperError
 from scraper.model import Link, ParsedPage, Reason, Record, Response, Verdict
-from scraper.parse import extract
 from scraper.parse.charset import decode
+from scraper.parse.extract import LONGEST_TRACEBACK
+from scraper.parse.links import following
+from scraper.parse.makers import Makers, explain_rules, run_extractors, run_rules
 from scraper.parse.page import Page
 from scraper.parse.plain import clean
 from scraper.scope import Patterns
@@ -31,18 +34,19 @@ COMPRESSION = 3  # zstd's level
 _new: Any = tuple.__new__  # a page has a hundred links, and this way to make one takes a tenth of the usual
 
 Asked: TypeAlias = tuple[str, int, tuple[tuple[str, str], ...], bytes]
+Task: TypeAlias = Literal["parse", "remake", "explain"]
 Answer: TypeAlias = tuple[Literal["page"], tuple[Any, ...]] | tuple[Literal["failed"], str]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all pages of a crawl; `extractors` are specs, or Extractors where nothing is sent away."""
+    """What is the same for all pages of a crawl."""
 
     patterns: Patterns
     builder: str = "turbo"
     bodies: bool = True
     nofollow: bool = True
-    extractors: tuple[Any, ...] = ()
+    makers: Makers = Makers()
 
 
 def asked(response: Response) -> Asked:
@@ -50,13 +54,13 @@ def asked(response: Response) -> Asked:
     return response.url, response.status, response.headers, response.body
 
 
-def answer(page: Asked, settings: Settings | bytes) -> Answer:
-    """Parse one page, come what may: ("page", values for `as_page`) or ("failed", what went wrong).
+def answer(page: Asked, settings: Settings | bytes, task: Task = "parse") -> Answer:
+    """Do a task on one page, come what may: ("page", what the task returns) or ("failed", what went wrong).
 
     Settings come pickled where they cross a process boundary: the same bytes each time, which are unpickled once.
     """
     try:
-        return "page", parse_page(*page, _unpacked(settings) if isinstance(settings, bytes) else settings)
+        return "page", _TASKS[task](*page, _unpacked(settings) if isinstance(settings, bytes) else settings)
     except ParseError as error:
         return "failed", clean(error.detail)
     except MemoryError:
@@ -65,7 +69,7 @@ def answer(page: Asked, settings: Settings | bytes) -> Answer:
     except ScraperError as error:
         return "failed", clean(str(error))
     except BaseException as error:  # noqa: BLE001 (a parser is a stranger's code; whatever it raises is this page's outcome)
-        return "failed", clean(f"tree: {type(error).__name__}: {error}"[: extract.LONGEST_TRACEBACK])
+        return "failed", clean(f"tree: {type(error).__name__}: {error}"[:LONGEST_TRACEBACK])
 
 
 def parse_page(
@@ -75,6 +79,71 @@ def parse_page(
 
     What we read of the page comes before the extractors, which may change the tree.
     """
+    page, charset, replacements = _page(url, status, headers, body, settings)
+    try:
+        read = (_cleaned(page.title), _cleaned(page.description), _cleaned(page.lang), clean(page.text), replacements)
+        headings = tuple([(level, clean(text)) for level, text in page.headings])
+        ruled = run_rules(settings.makers, page)
+        links = following(page.links, ruled.follow, settings.patterns.judge) if ruled.follow else page.links
+        sent = tuple([_plain_link(link) for link in links])
+        extracted = run_extractors(settings.makers, page)
+        records = _plain_records(ruled.records + extracted.records)
+        stored = zstd.compress(body, COMPRESSION) if settings.bodies else None
+        digest = blake2b(body, digest_size=16).hexdigest()
+        return (
+            charset, digest, *read, sent, page.bad_links, records, stored, len(body), page.metadata.noindex, headings,
+            ruled.matched + extracted.matched,
+        )  # fmt: skip
+    finally:
+        page.close()
+
+
+def remake_page(
+    url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes, settings: Settings
+) -> tuple[Any, ...]:
+    """Return the records of a stored page, whose body is zstd, as plain values, and who matched."""
+    page, _, _ = _page(url, status, headers, zstd.decompress(body), settings)
+    try:
+        made = run_rules(settings.makers, page)
+        more = run_extractors(settings.makers, page)
+        return _plain_records(made.records + more.records), made.matched + more.matched
+    finally:
+        page.close()
+
+
+def explain_page(
+    url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes, settings: Settings
+) -> tuple[Any, ...]:
+    """Return how the rules come to their records."""
+    page, _, _ = _page(url, status, headers, body, settings)
+    try:
+        return explain_rules(settings.makers, page)
+    finally:
+        page.close()
+
+
+_TASKS: dict[Task, Callable[..., tuple[Any, ...]]] = {
+    "parse": parse_page,
+    "remake": remake_page,
+    "explain": explain_page,
+}
+
+
+def as_records(values: tuple[Any, ...]) -> tuple[Record, ...]:
+    """Return the Records of what tasks return as such."""
+    return tuple([Record(*record) for record in values])
+
+
+def as_page(values: tuple[Any, ...]) -> ParsedPage:
+    """Return the ParsedPage of what `parse_page` returned."""
+    links = tuple([_new(Link, link) if link[5] is None else _refused(link) for link in values[7]])
+    return ParsedPage(*(*values[:7], links, values[8], as_records(values[9]), *values[10:]))
+
+
+def _page(
+    url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes, settings: Settings
+) -> tuple[Page, str, int]:
+    """Make the page; return with it the charset of the body, and how many characters could not be read in it."""
     declared = next((value for name, value in headers if name == "content-type"), "")
     html, charset, replacements = decode(body, declared)
     page = Page(
@@ -86,33 +155,11 @@ def parse_page(
         patterns=settings.patterns,
         nofollow=settings.nofollow,
     )
-    try:
-        read = (_cleaned(page.title), _cleaned(page.description), _cleaned(page.lang), clean(page.text), replacements)
-        links = tuple([_plain_link(link) for link in page.links])
-        records = _records(page, settings.extractors) if settings.extractors else ()
-        stored = zstd.compress(body, COMPRESSION) if settings.bodies else None
-        digest = blake2b(body, digest_size=16).hexdigest()
-        return charset, digest, *read, links, page.bad_links, records, stored, len(body), page.metadata.noindex
-    finally:
-        page.close()
+    return page, charset, replacements
 
 
-def as_page(values: tuple[Any, ...]) -> ParsedPage:
-    """Return the ParsedPage of what `parse_page` returned."""
-    links = tuple([_new(Link, link) if link[5] is None else _refused(link) for link in values[7]])
-    records = tuple([Record(*record) for record in values[9]])
-    return ParsedPage(*(*values[:7], links, values[8], records, *values[10:]))
-
-
-def _records(page: Page, extractors: tuple[Any, ...]) -> tuple[tuple[str, int, Any], ...]:
-    made = extract.run(_loaded(extractors), page)
-    return tuple([(clean(record.rule), record.position, record.data) for record in made])
-
-
-@lru_cache(maxsize=4)
-def _loaded(extractors: tuple[Any, ...]) -> tuple[extract.Extractor, ...]:
-    """The extractors, which a worker loads once."""
-    return extract.load_all(extractors)
+def _plain_records(records: list[Record]) -> tuple[tuple[str, int, Any], ...]:
+    return tuple([(clean(record.rule), record.position, record.data) for record in records])
 
 
 @lru_cache(maxsize=4)

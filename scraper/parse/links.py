@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -67,6 +67,15 @@ def find_links(
             else:
                 found[target[0]] = _merged(old, pieces, rel, refused, judge)
     return tuple(found.values()), bad
+
+
+def following(found: tuple[Link, ...], follow: Iterable[str], judge: Judge) -> tuple[Link, ...]:
+    """Mark among a page's links those that its rules follow, and add what is not among them."""
+    targets = {target[0]: target for url in follow if (target := _target(url, url)) is not None}
+    marked = [link._replace(follow=True) if link.url in targets else link for link in found]
+    known = {link.url for link in found}
+    added = [Link(*target, verdict=judge(url), follow=True) for url, target in targets.items() if url not in known]
+    return (*marked, *added)
 
 
 def _merged(old: Link, pieces: list[str], rel: str, refused: Verdict | None, judge: Judge) -> Link:

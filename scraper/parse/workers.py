@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from scraper.config import ParseConfig
 from scraper.errors import ParseError, ParseInterrupted, ScraperError
-from scraper.model import ParsedPage, Response
+from scraper.model import ParsedPage, Record, Response
 from scraper.parse import extract, job, process
 from scraper.parse.builders import ensure
+from scraper.parse.makers import Matched, load
 from scraper.scope import Patterns
 
 if TYPE_CHECKING:  # pebble takes 0.1 s to import
     from pebble import ProcessPool
+
+    from scraper.parse.rules import ExplainedRule
 
 QUEUED = 2  # jobs a worker may have, so that the next one is there when it is done
 PATIENCE = 15.0  # seconds that starting a worker and handing it a job may take at the very most
@@ -42,19 +45,21 @@ class Workers:
         *,
         bodies: bool = True,
         nofollow: bool = True,
+        rules: tuple[str, ...] = (),
         extractors: tuple[str | Callable[..., Any], ...] = (),
     ) -> None:
         ensure(config.builder)
         self._config = config
         self._count = process.cores() if config.workers is None else config.workers
-        loaded = extract.load_all(extractors)  # a mistake in them is told now, not on each page
+        loaded = extract.load_all(extractors)
+        self.makers = load(rules, loaded)  # a mistake in them is told now, not on each page
         specs = [one if isinstance(one, str) else extract.spec_of(one) for one in extractors]
         if self._count and None in specs:
             names = [repr(one) for one, spec in zip(extractors, specs, strict=True) if spec is None]
             log.warning("pages are parsed in this process, because no worker can import: %s", ", ".join(names))
             self._count = 0
-        chosen = tuple(specs) if self._count else loaded
-        settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, extractors=chosen)
+        makers = self.makers._replace(extractors=tuple(specs) if self._count else loaded)
+        settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, makers=makers)
         self._settings = pickle.dumps(settings) if self._count else settings
         self._slots = asyncio.Semaphore(QUEUED * self._count or 1)
         self._starting = asyncio.Lock()
@@ -88,34 +93,51 @@ class Workers:
         Raises ParseError if the page, or an extractor on it, fails, takes too long or too much memory; ParseInterrupted
         if the workers are stopped meanwhile; ScraperError if workers cannot live at all.
         """
-        page = job.asked(response)
-        async with self._slots:
-            kind, outcome = await self._try(page)
-        if kind == "stopped" or (kind == "lost" and self._closing):
-            raise ParseInterrupted(f"{response.url}: the parse workers were stopped")
-        if kind != "page":
-            raise ParseError(response.url, outcome if kind == "failed" else f"crash: {outcome}")
-        return job.as_page(outcome)
+        return job.as_page(await self._done("parse", job.asked(response)))
 
-    async def _try(self, page: job.Asked) -> tuple[str, Any]:
+    async def remake(
+        self, url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes
+    ) -> tuple[tuple[Record, ...], Matched]:
+        """Return the records that rules and extractors make of a stored page (its body in zstd), and who took it.
+
+        Raises as `parse` does.
+        """
+        records, matched = await self._done("remake", (url, status, headers, body))
+        return job.as_records(records), matched
+
+    async def explain(self, response: Response) -> tuple[ExplainedRule, ...]:
+        """Return how the rules come to what they make of a response. Raises as `parse` does."""
+        return tuple(await self._done("explain", job.asked(response)))
+
+    async def _done(self, task: job.Task, page: job.Asked) -> tuple[Any, ...]:
+        async with self._slots:
+            kind, outcome = await self._try(task, page)
+        if kind == "stopped" or (kind == "lost" and self._closing):
+            raise ParseInterrupted(f"{page[0]}: the parse workers were stopped")
+        if kind != "page":
+            raise ParseError(page[0], outcome if kind == "failed" else f"crash: {outcome}")
+        found: tuple[Any, ...] = outcome
+        return found
+
+    async def _try(self, task: job.Task, page: job.Asked) -> tuple[str, Any]:
         """Ask until there is an answer; a page whose worker was killed for no known reason gets one more try."""
         kind, outcome, killed = "lost", "", 0
         for _ in range(MOST_TRIES):
-            kind, outcome = await self._ask(page)
+            kind, outcome = await self._ask(task, page)
             killed += kind == "killed"
             if kind not in {"lost", "killed"} or killed > 1:
                 break
         return kind, outcome
 
-    async def _ask(self, page: job.Asked) -> tuple[str, Any]:
+    async def _ask(self, task: job.Task, page: job.Asked) -> tuple[str, Any]:
         """One attempt: "page" and values, or "failed", "stopped", "killed" or "lost" (not by this page) and why."""
         if self._closing:
             return "stopped", ""
         if not self._count:
-            return await self._ask_thread(page)
+            return await self._ask_thread(task, page)
         pool = await self._living()
         try:
-            future = pool.submit(job.answer, self._config.timeout, page, self._settings)
+            future = pool.submit(job.answer, self._config.timeout, page, self._settings, task)
         except RuntimeError:
             return "lost", "the workers died"
         answer = asyncio.wrap_future(future)
@@ -125,10 +147,10 @@ class Workers:
         await self._replace(pool)
         return "lost", "the workers stopped answering"
 
-    async def _ask_thread(self, page: job.Asked) -> tuple[str, Any]:
+    async def _ask_thread(self, task: job.Task, page: job.Asked) -> tuple[str, Any]:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "scraper-parse")
-        answer = asyncio.get_running_loop().run_in_executor(self._thread, job.answer, page, self._settings)
+        answer = asyncio.get_running_loop().run_in_executor(self._thread, job.answer, page, self._settings, task)
         if await self._wait(answer, self._config.timeout):
             return self._meaning(answer)
         self._thread.shutdown(wait=False)
