@@ -1,45 +1,37 @@
-"""The runs as a table: medians, the ratio, and whether the same was measured."""
+"""The runs as a table: medians, aligned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
-from contenders import Found
 from measure import Usage
 
 MEGABYTE = 1_000_000
 _HEAD = ("", "pages", "seconds", "pages/s", "CPU ms/page", "main", "others", "peak MB main", "peak MB tree")
 
+Runs = Sequence[tuple[int, Usage]]
 
-def table(results: Sequence[tuple[str, Sequence[tuple[int, Usage]]]]) -> Iterator[str]:
+
+def crawls(results: Iterable[tuple[str, Runs]]) -> Iterator[str]:
     """Yield the lines of a table of each contender's medians."""
-    rows = [_HEAD, *(_row(name, runs) for name, runs in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return table([_HEAD, *(_row(name, runs) for name, runs in results)])
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the rows with their columns aligned, the first one left, all others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *cells in rows:
         aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         yield "  ".join([name.ljust(widths[0]), *aligned])
 
 
-def rate(runs: Sequence[tuple[int, Usage]]) -> float:
+def rate(runs: Runs) -> float:
     """The median of pages per second."""
     return median(pages / usage.seconds for pages, usage in runs)
 
 
-def differences(name: str, ours: Found, other: str, theirs: Found) -> Iterator[str]:
-    """Yield what is to be said of two results: whether the pages are the same ones, and read alike."""
-    missing, extra = theirs.keys() - ours.keys(), ours.keys() - theirs.keys()
-    if not missing and not extra:
-        both = ours.keys()
-        alike = sum(ours[url] == theirs[url] for url in both)
-        yield f"{name} and {other}: the same {len(both)} pages; title, description, lang and text agree on {alike}"
-        return
-    yield f"NOT THE SAME PAGES: {name} {len(ours)}, {other} {len(theirs)}"
-    for who, urls in ((other, missing), (name, extra)):
-        yield from (f"  only {who}: {url}" for url in sorted(urls)[:5])
-
-
-def _row(name: str, runs: Sequence[tuple[int, Usage]]) -> tuple[str, ...]:
+def _row(name: str, runs: Runs) -> tuple[str, ...]:
     def middle(values: Iterator[float], digits: int = 1) -> str:
         return f"{median(values):.{digits}f}"
 

@@ -1,9 +1,12 @@
-"""A site to crawl where none is given: the same pages every time, about as large and as linked as documentation is."""
+"""The site to crawl: folders as one, or where none is given the same made pages every time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from random import Random
+from urllib.parse import quote
 
 PAGES = 400
 LINKS = 100  # on a page, a few of them off the site
@@ -11,11 +14,31 @@ SECTIONS = 16
 _SYLLABLES = ("ba", "co", "der", "en", "fi", "gra", "hu", "in", "lo", "ment", "no", "per", "qua", "ri", "sto", "tal")
 
 
-def make_site(directory: Path) -> int:
-    """Write the site into a directory; `index.html` leads to every page. Return the number of pages."""
+def joined(directory: Path, sites: Sequence[tuple[Path, str]]) -> tuple[Path, str]:
+    """Return what is to be served, and its first page, of folders and the first page of each.
+
+    Several folders become one site in `directory`: each under a name of its own, and a page that links to the first
+    page of each, which is a page of the crawl like any other.
+    """
+    for folder, first in sites:
+        if not (folder / first).is_file():
+            raise SystemExit(f"there is no {folder / first}: name the first page with --start")
+    if len(sites) == 1:
+        return sites[0]
+    links = []
+    for number, (folder, first) in enumerate(sites, 1):
+        (directory / f"site-{number}").symlink_to(folder.resolve(), target_is_directory=True)
+        links.append(f'<li><a href="site-{number}/{escape(quote(first))}">{escape(first)}</a></li>\n')
+    head = '<!DOCTYPE html>\n<html lang="en">\n<title>Several sites</title>\n<h1>Several sites</h1>'
+    (directory / "index.html").write_text(f"{head}\n<ul>\n{''.join(links)}</ul>\n", encoding="utf-8")
+    return directory, "index.html"
+
+
+def made(directory: Path) -> Path:
+    """Write a site into a directory, as large and as linked as documentation is; `index.html` leads to every page."""
     for number in range(PAGES):
         (directory / _name(number)).write_text(_page(number), encoding="utf-8")
-    return PAGES
+    return directory
 
 
 def _name(number: int) -> str:

@@ -1,17 +1,18 @@
-"""The same crawl as a Scrapy user would write it: `scrapy runspider` with -a start=URL -a db=FILE.
+"""The same crawl as a Scrapy user would write it: `scrapy runspider` with -a start=URL -a db=FILE [-a rules=JSON].
 
 Runs in an environment of its own; nothing of the project is imported.
 """
 
 from __future__ import annotations
 
-import re
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import scrapy
 from lxml import etree
+from reading import HEADINGS, UNREAD, Text, collapsed
 from scrapy.http import HtmlResponse, Response
 
 ITEMS_A_COMMIT = 100
@@ -23,21 +24,9 @@ LINKS = (
 )
 DESCRIPTION = "//meta[@name='description']/@content", "//meta[@property='og:description']/@content"
 
-BLOCKS = frozenset((
-    *("address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd", "details", "dialog", "dir"),
-    *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1", "h2", "h3", "h4"),
-    *("h5", "h6", "header", "hgroup", "hr", "html", "legend", "li", "listing", "main", "menu", "nav", "ol"),
-    *("optgroup", "option", "p", "plaintext", "search", "section", "select", "summary", "table", "tbody", "tfoot"),
-    *("thead", "tr", "ul", "xmp"),
-))
-ENDED = BLOCKS - {"br", "hr"}
-CELLS = frozenset(("td", "th"))
-UNREAD = frozenset(("head", "iframe", "noembed", "noframes", "noscript", "script", "style", "template", "title"))
-BLANK_LINES = re.compile(r"\n{3,}")
-
 
 class SqlitePipeline:
-    """Stores pages, and each distinct URL found, a hundred items a commit."""
+    """Stores pages, their records, and each distinct URL found, a hundred items a commit."""
 
     def __init__(self, db: str) -> None:
         self.path = db
@@ -51,9 +40,11 @@ class SqlitePipeline:
         self.db = sqlite3.connect(self.path)
         self.db.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-            "CREATE TABLE page (url TEXT PRIMARY KEY, status INTEGER, title TEXT, description TEXT, lang TEXT,"
-            " text TEXT);"
-            "CREATE TABLE url (url TEXT PRIMARY KEY, found_on TEXT) WITHOUT ROWID"
+            "CREATE TABLE pages (url TEXT PRIMARY KEY, status INTEGER, title TEXT, description TEXT, lang TEXT,"
+            " headings TEXT, text TEXT);"
+            "CREATE TABLE records (url TEXT, rule TEXT, position INTEGER, data TEXT,"
+            " PRIMARY KEY (url, rule, position)) WITHOUT ROWID;"
+            "CREATE TABLE urls (url TEXT PRIMARY KEY, found_on TEXT) WITHOUT ROWID"
         )
 
     def close_spider(self) -> None:
@@ -68,16 +59,19 @@ class SqlitePipeline:
 
     def commit(self) -> None:
         self.db.executemany(
-            "INSERT OR REPLACE INTO page VALUES (:url, :status, :title, :description, :lang, :text)", self.items
+            "INSERT OR REPLACE INTO pages VALUES (:url, :status, :title, :description, :lang, :headings, :text)",
+            self.items,
         )
+        records = [(item["url"], rule, 0, data) for item in self.items for rule, data in item["records"]]
+        self.db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", records)
         links = [(link, item["url"]) for item in self.items for link in item["links"]]
-        self.db.executemany("INSERT OR IGNORE INTO url VALUES (?, ?)", links)
+        self.db.executemany("INSERT OR IGNORE INTO urls VALUES (?, ?)", links)
         self.db.commit()
         self.items.clear()
 
 
 class PageSpider(scrapy.Spider):
-    """Follows every link of the start page's origin, and reads every page."""
+    """Follows every link of the start page's origin, and reads every page; `rules` are CSS selectors by name."""
 
     name = "pages"
     custom_settings = {  # noqa: RUF012 - as Scrapy has it
@@ -89,11 +83,12 @@ class PageSpider(scrapy.Spider):
         "LOG_LEVEL": "INFO",
     }
 
-    def __init__(self, start: str, db: str, **arguments: Any) -> None:
+    def __init__(self, start: str, db: str, rules: str = "{}", **arguments: Any) -> None:
         super().__init__(**arguments)
         self.first = start
         self.origin = "/".join(start.split("/")[:3]) + "/"
         self.db = db
+        self.rules: dict[str, str] = json.loads(rules)
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
         yield scrapy.Request(self.first)
@@ -108,7 +103,9 @@ class PageSpider(scrapy.Spider):
             "title": collapsed(response.xpath("//title/text()").get()),
             "description": collapsed(next(filter(None, (response.xpath(path).get() for path in DESCRIPTION)), None)),
             "lang": response.xpath("/html/@lang").get(),
+            "headings": json.dumps(headings(response.selector.root), ensure_ascii=False),
             "text": readable(response.selector.root),
+            "records": [(rule, record(rule, css, response)) for rule, css in self.rules.items()],
             "links": links,
         }
         for link in links:
@@ -128,12 +125,21 @@ def find_links(response: HtmlResponse) -> list[str]:
     return list(found)
 
 
-def collapsed(text: str | None) -> str | None:
-    return " ".join(text.split()) or None if text else None
+def record(name: str, css: str, response: HtmlResponse) -> str:
+    """Return what a rule finds as JSON: the attributes it names, or the texts of the elements."""
+    found = response.css(css)
+    values = found.getall() if "::" in css else [collapsed(one.xpath("string()").get()) or "" for one in found]
+    return json.dumps({name: values}, ensure_ascii=False)
+
+
+def headings(root: Any) -> list[tuple[int, str]]:
+    """Return the headings that are not empty: level and text, in document order."""
+    texts = ((int(one.tag[1]), collapsed(one.xpath("string()"))) for one in root.iter(*HEADINGS))
+    return [(level, text) for level, text in texts if text]
 
 
 def readable(root: Any) -> str:
-    """Return the text a reader sees: blocks on lines of their own, cells apart, white space kept only in `pre`."""
+    """Return the text a reader sees."""
     text = Text()
     walk = etree.iterwalk(root, events=("start", "end", "comment", "pi"))
     for event, element in walk:
@@ -150,46 +156,4 @@ def readable(root: Any) -> str:
                 text.end(tag)
             if element.tail:
                 text.line.append(element.tail)
-    text.end_line()
-    return BLANK_LINES.sub("\n\n", "\n".join(text.lines)).strip("\n")
-
-
-class Text:
-    """The lines so far, and the one that is being read."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.line: list[str] = []
-        self.kept = 0
-
-    def begin(self, tag: str) -> None:
-        if tag == "br" and self.kept:
-            self.line.append("\n")
-        elif tag in BLOCKS:
-            self.end_line()
-        elif tag in CELLS:
-            self.line.append(" ")
-        elif tag == "pre":
-            self.end_line()
-            self.kept += 1
-
-    def end(self, tag: str) -> None:
-        if tag in ENDED:
-            self.end_line()
-        elif tag in CELLS:
-            self.line.append(" ")
-        elif tag == "pre":
-            self.end_line()
-            self.kept -= 1
-
-    def end_line(self) -> None:
-        if not self.line:
-            return
-        text = "".join(self.line)
-        self.line.clear()
-        if self.kept:
-            self.lines.append("\n".join(row.rstrip() for row in text.split("\n")).strip("\n"))
-        else:
-            self.lines.append(" ".join(text.split()))
-        if not self.lines[-1]:
-            self.lines.pop()
+    return text.whole()
