@@ -21,9 +21,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from scraper.parse.soup import make_soup, take_apart
 
-AT_ONCE = (
-    20  # pages that a library parses in a row, as a crawl does: the processor's caches are warm, the collector runs
-)
+AT_ONCE = 20  # pages in a row, so that caches are as warm and the collector as busy as in a crawl
 STANDARD = "bs4, html5lib"  # the tree that ours is to equal
 
 

@@ -96,7 +96,7 @@ def _crawlee(python: Path, concurrency: int, most: int | None) -> Contender:
         arguments = [start, str(place / "pages.db"), str(concurrency), *([str(most)] if most else [])]
         return [str(python), str(PEERS / "crawlee_spider.py"), *arguments]
 
-    return Contender(f"Crawlee, first {most}" if most else "Crawlee", command, found.pushed, most=most)
+    return Contender(f"Crawlee, {most} requests" if most else "Crawlee", command, found.pushed, most=most)
 
 
 def _rule(name: str) -> str:

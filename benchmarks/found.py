@@ -9,6 +9,7 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 FIELDS = ("title", "description", "lang", "text", "headings")
 
@@ -24,7 +25,9 @@ def stored(place: Path) -> Found:
         found = {row["url"]: _digests({name: row[name] for name in fields}) for row in rows}
         records: dict[str, list[Any]] = {}
         for url, *record in db.execute("SELECT url, rule, data FROM records ORDER BY url, rule, position"):
-            records.setdefault(url, []).append([record[0], json.loads(record[1])])
+            values = {name: value for name, value in json.loads(record[1]).items() if value}
+            if values:  # whether nothing found is a record or none is a matter of taste
+                records.setdefault(url, []).append([record[0], values])
         for url, those in records.items():
             found.setdefault(url, {})["records"] = _digest(those)
         return found
@@ -42,10 +45,11 @@ def differences(name: str, ours: Found, other: str, theirs: Found, *, cut: bool 
 
     The other one's may be `cut`: then they must be among ours.
     """
-    missing, extra = theirs.keys() - ours.keys(), ours.keys() - theirs.keys()
-    if not same(ours, theirs, cut=cut):
+    ours, theirs = _spelled(ours), _spelled(theirs)
+    missing, extra = theirs.keys() - ours.keys(), set() if cut else ours.keys() - theirs.keys()
+    if missing or extra:
         yield f"NOT THE SAME PAGES: {name} {len(ours)}, {other} {len(theirs)}"
-        for who, urls in ((other, missing), (name, set() if cut else extra)):
+        for who, urls in ((other, missing), (name, extra)):
             yield from (f"  only {who}: {url}" for url in sorted(urls)[:5])
         return
     fields = [field for field in (*FIELDS, "records") if any(field in page for page in ours.values())]
@@ -58,7 +62,13 @@ def differences(name: str, ours: Found, other: str, theirs: Found, *, cut: bool 
 
 def same(ours: Found, theirs: Found, *, cut: bool) -> bool:
     """Are the pages of both the same ones, or if theirs are `cut`, among ours?"""
+    ours, theirs = _spelled(ours), _spelled(theirs)
     return theirs.keys() <= ours.keys() if cut else theirs.keys() == ours.keys()
+
+
+def _spelled(found: Found) -> Found:
+    """Spell URLs in one way: where a link says %3D, we and Scrapy keep it, Crawlee makes = of it."""
+    return {unquote(url): page for url, page in found.items()}
 
 
 def _opened(place: Path) -> sqlite3.Connection:
