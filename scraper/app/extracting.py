@@ -104,7 +104,7 @@ class Extracting:
                         await store.replace_records(extraction, batch, now=time.time())
                         for one in batch:
                             self._count(one)
-                            yield one
+                            yield one  # noqa: ASYNC119 - who leaves early is told to `aclose`; a lease ends by itself
                 counted = await store.rule_tallies(self.crawl)
                 self.rules = tuple(its for its in counted if its.rule in names)
                 unused = set(names).difference(its.rule for its in counted)

@@ -13,7 +13,7 @@ from scraper.config import Config
 from scraper.errors import FetchError, ParseError
 from scraper.fetch import Fetcher, Guard
 from scraper.model import CrawlUrl, Kind, ParsedPage, Reason, Response, Verdict
-from scraper.parse import Workers, wanted
+from scraper.parse import ExplainedRule, Workers, wanted
 from scraper.politeness import Robots, asking, product_token, unrestricted
 from scraper.scope import Patterns
 
@@ -27,6 +27,7 @@ class Tried:
     detail: str | None = None
     response: Response | None = None
     page: ParsedPage | None = None
+    rules: tuple[ExplainedRule, ...] = ()
 
     def facts(self) -> Iterator[tuple[str, Any]]:
         """Yield what there is to know, name and value."""
@@ -56,8 +57,15 @@ class Tried:
         if self.page is not None:
             facts["text"] = self.page.text
             facts["links"] = [link.url for link in self.page.links]
+            facts["headings"] = self.page.headings
             facts["records"] = [{"rule": r.rule, "position": r.position, "data": r.data} for r in self.page.records]
+        facts["rules"] = [_explained(rule) for rule in self.rules]
         return facts
+
+
+def _explained(rule: ExplainedRule) -> dict[str, Any]:
+    made = [one._asdict() | {"fields": [field._asdict() for field in one.fields]} for one in rule.records]
+    return rule._asdict() | {"records": made}
 
 
 async def try_url(url: str, config: Config) -> Tried:
@@ -66,7 +74,12 @@ async def try_url(url: str, config: Config) -> Tried:
     guard = Guard(config.fetch.allow_private, origins=(urls.host(target),))
     patterns = Patterns(config.crawl.include, config.crawl.exclude)
     workers = Workers(
-        config.parse, patterns, bodies=False, nofollow=config.politeness.nofollow, extractors=config.crawl.extractors
+        config.parse,
+        patterns,
+        bodies=False,
+        nofollow=config.politeness.nofollow,
+        rules=config.crawl.rules,
+        extractors=config.crawl.extractors,
     )
     async with Fetcher(config.fetch, guard, concurrency=1) as fetcher:
         try:
@@ -79,9 +92,11 @@ async def try_url(url: str, config: Config) -> Tried:
             return Tried(target, *reason, response)
         async with workers:
             try:
-                return Tried(target, None, response.note, response, await workers.parse(response))
+                explained = await workers.explain(response) if config.crawl.rules else ()
+                page = await workers.parse(response)
             except ParseError as error:
                 return Tried(target, Reason.PARSE, error.detail, response)
+            return Tried(target, None, response.note, response, page, explained)
 
 
 async def _robots(fetcher: Fetcher, target: str, config: Config) -> Robots:

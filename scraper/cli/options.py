@@ -26,9 +26,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 _FILE = click.option("--config", "file", metavar="FILE", type=click.Path(), help="A TOML file of settings.")
 _MAKING = (
-    click.option(
-        "--rules", multiple=True, metavar="FILE", help="Make records of pages by the rules in this TOML file."
-    ),
+    click.option("--rules", multiple=True, metavar="FILE", help="Make records of pages by this TOML file of rules."),
     click.option(
         "--extractor",
         "extractors",

@@ -1,5 +1,6 @@
 """Parsing: what a response says, where it leads, and which records are made of it; all but the pool is pure."""
 
+import importlib
 from typing import TYPE_CHECKING
 
 from scraper.parse.extract import Extractor, extractor
@@ -24,6 +25,7 @@ __all__ = [
     "make_soup",
     "wanted",
 ]
+_EXPLAINED = ("ExplainedField", "ExplainedRecord", "ExplainedRule")
 
 
 def __getattr__(name: str) -> object:
@@ -32,4 +34,6 @@ def __getattr__(name: str) -> object:
         from scraper.parse.soup import make_soup
 
         return make_soup
+    if name in _EXPLAINED:
+        return getattr(importlib.import_module("scraper.parse.rules"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

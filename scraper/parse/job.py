@@ -10,7 +10,7 @@ import gc
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal, TypeAlias
@@ -46,7 +46,7 @@ class Settings:
     builder: str = "turbo"
     bodies: bool = True
     nofollow: bool = True
-    makers: Makers = Makers()
+    makers: Makers = field(default_factory=Makers)
 
 
 def asked(response: Response) -> Asked:
