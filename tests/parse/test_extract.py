@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import sys
 import textwrap
@@ -72,6 +73,40 @@ def test_failure(made, message):
     assert "Traceback" in caught.value.detail
 
 
+async def _waits(page):
+    await asyncio.sleep(0)
+    return {"n": 1}
+
+
+async def _yields(page):
+    for number in range(2):
+        await asyncio.sleep(0)
+        yield {"n": number}
+
+
+async def _nothing(page):
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("function", "records"), [(_waits, [{"n": 1}]), (_yields, [{"n": 0}, {"n": 1}]), (_nothing, [])]
+)
+def test_async(function, records):
+    """An async extractor may await; what it returns, or all that it yields, are its records."""
+    assert [record.data for record in run([extractor()(function)], PAGE)] == records
+
+
+def test_async_failure():
+    """What goes wrong in an async extractor is told as in any other."""
+
+    async def bad(page):
+        yield {}
+        raise KeyError("x")
+
+    with pytest.raises(ParseError, match="extractor bad: KeyError: 'x'"):
+        run([extractor()(bad)], PAGE)
+
+
 def test_failure_is_bounded():
     """An extractor that fails with a huge message leaves a short one."""
 
@@ -94,7 +129,6 @@ def module(tmp_path):
             def one(page): yield {}
             @extractor("*", name="second")
             def two(page): yield {}
-            def unmarked(page): yield {}
             async def later(page): pass
             number = 5
         """)
@@ -102,7 +136,7 @@ def module(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(("end", "names"), [("", ["one", "second"]), (":two", ["second"]), (":unmarked", ["unmarked"])])
+@pytest.mark.parametrize(("end", "names"), [("", ["one", "second"]), (":two", ["second"]), (":later", ["later"])])
 def test_load(module, end, names):
     """A file's extractors are found by name, or all that are marked."""
     assert [one.name for one in load(f"{module}{end}")] == names
@@ -123,7 +157,6 @@ def test_load_module(module, monkeypatch):
         ("nowhere_at_all:x", "extractor nowhere_at_all:x: cannot import nowhere_at_all: ModuleNotFoundError"),
         ("{}:three", "shop.py has no three"),
         ("{}:number", "int is no extractor"),
-        ("{}:later", "it is async"),
         ("json", "extractor json: nothing in json is marked"),
         ("", "cannot import"),
         ("{broken}", "cannot import .*SyntaxError"),

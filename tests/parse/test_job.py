@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scraper.model import Link, ParsedPage, Reason, Record, Response, Verdict
 from scraper.parse import extractor, job
+from scraper.parse.makers import Makers
 from scraper.scope import Patterns
 
 if job.sys.version_info >= (3, 14):
@@ -30,9 +31,15 @@ def heading(page):
     yield {"t": page.soup.title.string, "links": len(page.links)}
 
 
+def told(*, extractors=(), rules="", **options):
+    """The settings of a job."""
+    makers = Makers((("rules.toml", rules),) if rules else (), tuple(extractors))
+    return job.Settings(Patterns(), makers=makers, **options)
+
+
 def parsed(response=RESPONSE, **options):
     """Parse a page as a worker does, and take it back as the crawl does."""
-    kind, values = job.answer(job.asked(response), job.Settings(Patterns(), **options))
+    kind, values = job.answer(job.asked(response), told(**options))
     assert kind == "page", values
     return job.as_page(values)
 
@@ -58,6 +65,8 @@ def test_page():
         body=page.body,
         size=len(BODY),
         noindex=True,
+        headings=(),
+        matched=(("heading", 1),),
     )
     assert isinstance(page.links[0].verdict, Verdict)
     assert parsed(bodies=False).body is None
@@ -79,7 +88,80 @@ def test_no_soup(monkeypatch, extractors):
 
     monkeypatch.setattr("scraper.parse.soup.make_soup", never)
     without = parsed(extractors=extractors)
-    assert dataclasses.replace(with_soup, records=()) == without
+    assert dataclasses.replace(with_soup, records=(), matched=()) == without
+
+
+RULES = """
+[[rule]]
+name = "word"
+each = "a"
+fields.word = "."
+[rule.follow]
+select = "a[href='/b'], link"
+
+[[rule]]
+name = "other"
+match = "*/other"
+fields.word = "p"
+
+[[rule]]
+name = "none"
+each = "h1"
+fields.word = "."
+"""
+
+
+def test_rules():
+    """Rules make records beside extractors; who took the page is told, also if it found nothing."""
+    page = parsed(rules=RULES, extractors=(heading,))
+    assert [(record.rule, record.position) for record in page.records] == [
+        *(("word", number) for number in range(3)),
+        ("heading", 0),
+    ]
+    assert page.records[1].data == {"word": "B"}
+    assert page.matched == (("word", 3), ("none", 0), ("heading", 1))
+
+
+def test_follow():
+    """What a rule follows is marked among the links, and added where it is not among them."""
+    link = b"<link rel=other href=/c><link href='mailto:x@y'><link href=/c#again><link href='http://['>"
+    page = parsed(Response("http://a.test/", 200, RESPONSE.headers, BODY + link), rules=RULES)
+    assert [(one.url, one.follow) for one in page.links] == [
+        ("http://a.test/a", False),
+        ("http://a.test/b", True),
+        ("http://a.test/c", True),
+    ]
+    assert page.links[2].host == "http://a.test"
+
+
+def test_remake():
+    """Of a stored body the same records are made as when it was fetched."""
+    first, settings = parsed(rules=RULES, extractors=(heading,)), told(rules=RULES, extractors=(heading,))
+    stored = (RESPONSE.url, 200, RESPONSE.headers, first.body)
+    kind, (records, matched) = job.answer(stored, settings, "remake")
+    assert (kind, job.as_records(records), matched) == ("page", first.records, first.matched)
+    assert job.answer((RESPONSE.url, 200, (), b"no zstd"), settings, "remake")[0] == "failed"
+
+
+def test_explain():
+    """How rules come to their records is told in the values that the rules make."""
+    kind, explained = job.answer(job.asked(RESPONSE), told(rules=RULES), "explain")
+    assert kind == "page"
+    assert [(rule.rule, rule.takes, rule.found) for rule in explained] == [
+        ("word", True, 3),
+        ("other", False, 0),
+        ("none", True, 0),
+    ]
+
+
+def test_json():
+    """A JSON document is a page: its text is stored, rules read it by JMESPath, and it leads where they follow."""
+    rules = '[[rule]]\nname = "item"\neach = "items[]"\nfields.name = "name"\nfollow = "next"\n'
+    body = b'{"items": [{"name": "a"}, {"name": 2}], "next": "/page/2", "html": "<a href=/x>"}'
+    page = parsed(Response("http://a.test/api", 200, (("content-type", "application/json"),), body), rules=rules)
+    assert [record.data for record in page.records] == [{"name": "a"}, {"name": 2}]
+    assert page.text == body.decode()
+    assert [(link.url, link.follow) for link in page.links] == [("http://a.test/page/2", True)]
 
 
 @pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
@@ -115,7 +197,7 @@ def builtin(value):
 def test_plain(body, start):
     """Whatever the bytes, what leaves the job is built of built-in types, and its text can be written as UTF-8."""
     response = Response("http://a.test/", 200, (), start + body)
-    kind, values = job.answer(job.asked(response), job.Settings(Patterns(), extractors=(heading,)))
+    kind, values = job.answer(job.asked(response), told(extractors=(heading,)))
     assert builtin(values)
     pickle.dumps((kind, values))
     if kind == "page":
@@ -132,7 +214,7 @@ def test_failures():
     def explode(page):
         raise MemoryError
 
-    settings = job.Settings(Patterns(), extractors=(extractor()(explode),))
+    settings = told(extractors=(extractor()(explode),))
     assert job.answer(job.asked(RESPONSE), settings)[1].startswith("memory: ")
     settings = job.Settings(Patterns(), builder="html.parser")
     kind, why = job.answer(("http://a.test/", 200, (), b"<![x"), settings)
