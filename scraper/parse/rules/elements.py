@@ -121,27 +121,27 @@ def _content(tag: Tag, kind: str) -> str | None:
     if kind == "html":
         return str(tag)
     if kind == "json":
-        return tag.get_text()
-    text = readable(tag)
+        return "".join(_pieces(tag, ""))
+    text = " ".join("".join(_pieces(tag, " ")).split())[:LONGEST]
     return text if kind != "url" or text.startswith(_URL_STARTS) else None
 
 
-def readable(tag: Tag) -> str:
-    """The text that is read of an element, at most `LONGEST` characters."""
+def _pieces(tag: Tag, space: str) -> list[str]:
+    """The texts in an element, with `space` where a block or a cell begins or ends."""
     from bs4.element import CData, NavigableString, Tag
 
-    own = tag.interesting_string_types  # of a script its text, of others what no script is
-    kinds = {own} if isinstance(own, type) else {NavigableString, CData}
+    own: Any = tag.interesting_string_types  # of a script its text, which is no other element's
+    kinds = {NavigableString, CData, *(own if isinstance(own, (set, frozenset)) else [own])}
     pieces: list[str] = []
     opened: list[Any] = [tag]
     for node in tag.descendants:
         while opened[-1] is not node.parent:
             if opened.pop().name in _APART:
-                pieces.append(" ")
+                pieces.append(space)
         if isinstance(node, Tag):
             opened.append(node)
             if node.name in _APART:
-                pieces.append(" ")
+                pieces.append(space)
         elif type(node) in kinds:
             pieces.append(str.__str__(node))
-    return " ".join("".join(pieces).split())[:LONGEST]
+    return pieces
