@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from scraper.parse.links import base_of
 from scraper.parse.outline import BLOCKS, CELLS
 from scraper.parse.page import Page
 from scraper.parse.rules.kinds import LONGEST
@@ -58,13 +57,13 @@ class Elements:
     def _selection(self) -> Selection:
         return Selection(self._page.soup)
 
-    @cached_property
-    def _base(self) -> str:
-        return base_of(self._page._outline, self._page.url)  # noqa: SLF001 (until a page tells its base)
-
     def base(self) -> str:
         """The URL that relative ones are joined to."""
         return self._base
+
+    @cached_property
+    def _base(self) -> str:
+        return self._page.base
 
     def find(self, selector: Selector, within: Tag, limit: int = 0, *, spread: bool = True) -> list[Any]:  # noqa: ARG002
         """Return the elements within that one that a selector matches, in document order."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scraper.parse.page import Page
 from scraper.parse.rules.hints import hint
-from scraper.parse.rules.making import MOST_RECORDS, links, make_all, nodes_of, source_of
+from scraper.parse.rules.making import MOST_RECORDS, blaming, links, make_all, nodes_of, source_of
 from scraper.parse.rules.records import Made, Read, Source
 from scraper.parse.rules.rule import Rule
 
@@ -60,12 +60,18 @@ def _explained(rule: Rule, source: Source, page: Page) -> ExplainedRule:
         kind = "a JSON document" if page.is_json else "an HTML page"
         note = f"no match takes {page.url}" if not takes else f"its selectors are not for {kind}"
         return ExplainedRule(rule.name, takes, fits, each, 0, (), (), (note,))
+    with blaming(rule, page.url):
+        return _looked_at(rule, source, page.url)
+
+
+def _looked_at(rule: Rule, source: Source, url: str) -> ExplainedRule:
+    each = rule.each.text if rule.each is not None else None
     found = len(nodes_of(rule, source))
-    made = enumerate(make_all(rule, source, page.url))
+    made = enumerate(make_all(rule, source, url))
     records = tuple(_record(one, source, hints=position < MOST_HINTED) for position, one in made)
     follow = tuple(links(rule, source))
     return ExplainedRule(
-        rule.name, takes, fits, each, found, records, follow, tuple(_notes(rule, source, found, follow))
+        rule.name, True, True, each, found, records, follow, tuple(_notes(rule, source, found, follow))
     )
 
 

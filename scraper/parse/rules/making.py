@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from scraper import urls
+from scraper.errors import ParseError
 from scraper.parse.page import Page
 from scraper.parse.rules import records
 from scraper.parse.rules.elements import Elements
@@ -15,6 +17,7 @@ from scraper.parse.rules.rule import Field, Rule
 from scraper.parse.rules.values import Values
 
 MOST_RECORDS = 10_000  # of a rule on one page; what is beyond is left out
+LONGEST_BLAME = 500  # characters of what went wrong
 _FOLLOWED = Field("follow", (), kind="url")
 
 
@@ -29,15 +32,28 @@ class Made(NamedTuple):
 def run(rules: Iterable[Rule], page: Page) -> list[Made]:
     """Return what each rule makes that takes the page's URL and knows its language, in the rules' order.
 
-    Raises ParseError if such a rule is for JSON and the page is broken JSON, or if its records grow out of bounds.
+    Raises ParseError if such a rule is for JSON and the page is broken JSON, if its records grow out of bounds, or if
+    a selector cannot be matched at all; memory that runs out stays a MemoryError.
     """
     found = []
     source = source_of(page)
     for rule in rules:
         if rule.takes(page.url) and rule.fits(is_json=page.is_json):
-            made = [one.record for one in make_all(rule, source, page.url) if one.record is not None]
-            found.append(Made(rule.name, made, links(rule, source)))
+            with blaming(rule, page.url):
+                made = [one.record for one in make_all(rule, source, page.url) if one.record is not None]
+                found.append(Made(rule.name, made, links(rule, source)))
     return found
+
+
+@contextmanager
+def blaming(rule: Rule, url: str) -> Iterator[None]:
+    """Make whatever goes wrong with a rule on a page a ParseError that names it."""
+    try:
+        yield
+    except (ParseError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 (matching is a stranger's code, and some of it recurses as deep as the page)
+        raise ParseError(url, f"rule {rule.name}: {type(error).__name__}: {error}"[:LONGEST_BLAME]) from None
 
 
 def source_of(page: Page) -> Source:

@@ -110,10 +110,13 @@ def test_bad_format(form, wrong):
     assert bad_format(form) == wrong
 
 
-@given(st.dates(), st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%B %d, %Y", "%Y%m%d", "%Y/%m/%d"]))
+@given(
+    st.dates(min_value=dt.date(1000, 1, 1)),
+    st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%B %d, %Y", "%Y%m%d", "%Y/%m/%d"]),
+)
 def test_day_reads_back(day, form):
     """Any day, written in a common way, reads back."""
-    written = day.strftime(form).replace(day.strftime("%Y"), f"{day.year:04}")
+    written = day.strftime(form)
     assert read_date(written) == day.isoformat()
 
 

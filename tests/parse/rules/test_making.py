@@ -386,6 +386,24 @@ def test_most_text(monkeypatch):
         run(rules('a = "."', 'each = "div"'), page)
 
 
+@pytest.mark.parametrize("tell", [run, explain])
+def test_blame(monkeypatch, tell):
+    """What goes wrong in matching is a ParseError that names the rule; memory that runs out stays what it is."""
+
+    def fail(error):
+        def select(*_):
+            raise error
+
+        monkeypatch.setattr("scraper.parse.rules.selection.Selection.select", select)
+
+    fail(RecursionError("too deep"))
+    with pytest.raises(ParseError, match=r"rule r: RecursionError: too deep"):
+        tell(rules('a = "p"'), Page(URL, "<p>"))
+    fail(MemoryError())
+    with pytest.raises(MemoryError):
+        tell(rules('a = "p"'), Page(URL, "<p>"))
+
+
 def test_long_text():
     """A text of more than a MiB is cut."""
     assert len(value('"p"', "<p>" + "x" * 2_000_000)) == 1_048_576
@@ -442,7 +460,8 @@ EVERYTHING = "\n".join(
 RULES = (
     *rules(EVERYTHING, 'each = "p, div, td"\nfollow = "a, img"'),
     *rules(
-        "a.select = '*'\na.all = true\na.fields.b = { select = 'b', required = true }\nc = { select = 'q', default = 'd' }"
+        "a.select = '*'\na.all = true\na.fields.b = { select = 'b', required = true }\n"
+        "c = { select = 'q', default = 'd' }"
     ),
 )
 JSON_RULES = rules(
