@@ -70,8 +70,9 @@ def _looked_at(rule: Rule, source: Source, url: str) -> ExplainedRule:
     made = enumerate(make_all(rule, source, url))
     records = tuple(_record(one, source, hints=position < MOST_HINTED) for position, one in made)
     follow = tuple(links(rule, source))
+    notes = tuple(_notes(rule, source, found, follow))
     return ExplainedRule(
-        rule.name, True, True, each, found, records, follow, tuple(_notes(rule, source, found, follow))
+        rule.name, takes=True, fits=True, each=each, found=found, records=records, follow=follow, notes=notes
     )
 
 
