@@ -168,7 +168,7 @@ class Page:
         from scraper.parse.walk import walk_html, walk_soup
 
         if self.is_json:
-            return Outline(None, "", None, [], [], [], self.html)
+            return Outline(text=self.html)
         return walk_html(self.html) if self._builder == "turbo" else walk_soup(self.soup)
 
     @cached_property

@@ -11,7 +11,8 @@ from typing import Any
 import turbohtml
 from turbohtml import Element, Text
 
-from scraper.parse.outline import Outline, Reader
+from scraper.parse.outline import Outline
+from scraper.parse.reader import Reader
 from scraper.parse.text import BREAK
 
 _BREAK_LINE: Any = Reader.break_line  # what is done most often, and in this walk without a call
@@ -35,7 +36,7 @@ def walk_html(html: str) -> Outline:
         if type(node) is Text:
             if not reader.unread:
                 add_piece(node.data)
-            elif not reader.code:
+            else:
                 reader.read_hidden(node.data)
         elif type(node) is Element:
             name = node.tag
@@ -54,7 +55,7 @@ def walk_html(html: str) -> Outline:
 
 def walk_soup(soup: Any) -> Outline:  # noqa: ANN401 (a BeautifulSoup; bs4 takes 0.1 s to import)
     """Return the outline of a soup."""
-    from bs4.element import NavigableString, Tag
+    from bs4.element import NavigableString, Script, Tag
 
     reader, enters, leaves = Reader(), Reader.ENTER, Reader.LEAVE
     opened: list[Any] = [soup]
@@ -65,7 +66,7 @@ def walk_soup(soup: Any) -> Outline:  # noqa: ANN401 (a BeautifulSoup; bs4 takes
             if leave := leaves.get(opened.pop().name):
                 leave(reader)
         kind = type(node)
-        if kind is NavigableString:
+        if kind is NavigableString or kind is Script:
             reader.read(str.__str__(node))
         elif kind is Tag:
             opened.append(node)

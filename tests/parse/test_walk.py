@@ -33,13 +33,15 @@ NAMES = (
     ),
     *("style", "rt", "ruby", "noscript", "iframe", "select", "option", "head", "body", "html", "textarea", "br", "x-y"),
     *("desc", "mi", "area", "frame", "frameset", "base", "link", "meta", "noframes", "foreignObject", "form"),
-    *("h1", "h2", "h6"),
+    *("h1", "h2", "h6", "script", "link", "meta"),
 )
 ATTRIBUTES = (
     *("", "", ""),
     *(" href=x", " href", " href='' rel='a  nofollow'", " href=//b.test/ rel=next", " src=y", " rel='prev x' href=z"),
     *(" lang=de", " lang=' e  n '", " name=robots content=nofollow", " name=Description content=' a  b '"),
     *(" property=og:title content=o", " name=ROBOTS content='noindex, none'", " name=scraper content=nofollow"),
+    *(" rel=canonical href=c", " rel='Alternate x' href=f type='Application/Rss+Xml;x'", " type=application/ld+json"),
+    *(" rel=alternate href=d hreflang=' d e ' media", " property='og:a b' content=p", " http-equiv=X content=y"),
     *(" shadowrootmode=open", " name content", " class='a b'"),
 )
 TEXTS = (
@@ -192,6 +194,40 @@ def test_heads():
     )
     assert (outline.title, outline.base, outline.lang) == ("page", "1", "de")
     assert outline.metas == [("a", ""), ("c", "")]
+
+
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_metas(builder):
+    """A meta counts by its name, by each of its properties and by the header it stands for, in lower case, once."""
+    html = (
+        "<meta name=A property='og:B  a' content=' x\n y '><meta HTTP-EQUIV=Refresh content=1><meta charset=utf-8>"
+        "<meta property=og:b><meta name='c D' content=z>"
+    )
+    expected = [("a", "x y"), ("og:b", "x y"), ("refresh", "1"), ("og:b", ""), ("c d", "z")]
+    assert walk_soup(make_soup(html, builder)).metas == expected
+    assert walk_html(html).metas == expected
+
+
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_scripts(builder):
+    """The text of each script of JSON-LD is kept as it stands, wherever it is, unless that is a template."""
+    html = (
+        "<script type='Application/LD+JSON; charset=utf-8'>{&quot;<b>&lt;</script><script>x</script><title>t</title>"
+        "<a href=x>y<script type=application/ld+json>z</script></a><script type=application/ld+json></script>"
+        "<template><script type=application/ld+json>no</script></template><script type=application/json>no</script>"
+    )
+    for outline in (walk_soup(make_soup(html, builder)), walk_html(html)):
+        assert outline.scripts == ["{&quot;<b>&lt;", "z", ""]
+        assert (outline.text, words(outline.anchors[0].pieces)) == ("y", "y")
+
+
+def test_foreign():
+    """Titles, links and scripts of SVG and MathML are not the page's."""
+    html = "<title>t</title><link rel=alternate href=a><script type=application/ld+json>x</script>"
+    for name in ("svg", "math"):
+        outline = walk_html(f"<{name}>{html}</{name}>")
+        assert (outline.title, outline.relations, outline.scripts) == ("", [], [])
+    assert len(walk_html(html).relations) == 1
 
 
 @pytest.mark.parametrize(
