@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
+import ada_url
+
 from scraper import urls
 from scraper.errors import UrlError
 from scraper.model import Link, Reason, Verdict
@@ -36,6 +38,16 @@ def base_of(outline: Outline, url: str) -> str:
     except UrlError:
         return url
     return base if urls.is_web(base) else url
+
+
+def absolute(href: str, base: str) -> str | None:
+    """Return the URL that a page's href means: canonical, but with its fragment; None if it is none, or empty."""
+    href = href.strip(_SPACE)
+    try:
+        url = urls.canonical(href, base) if href else None
+        return url and url + "".join(ada_url.join_url(base, href).partition("#")[1:] if "#" in href else ())
+    except (UrlError, ValueError):
+        return None
 
 
 def find_links(

@@ -1,15 +1,29 @@
-"""What a page says of itself: title, description, language, and what it asks of robots."""
+"""What a page says of itself: title, description, language, Open Graph, and what it asks of robots."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from scraper.parse.links import absolute
 from scraper.parse.outline import Outline
 
 AGENT = "scraper"  # the name by which a page may address us alone
 # Directives of X-Robots-Tag that take a value; any other word before a colon is the name of a robot.
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+
+
+# What Facebook's and others' vocabularies begin with. Source: https://ogp.me and its namespaces.
+_VOCABULARIES = (
+    *("og:", "article:", "book:", "business:", "fb:", "music:", "place:", "product:", "profile:", "restaurant:"),
+    *("video:",),
+)
+# Properties that hold a URL. Those of other vocabularies, `article:author` first of all, hold names as often.
+_URLS = frozenset({
+    *("og:url", "og:see_also"),
+    *(f"og:{kind}{part}" for kind in ("image", "audio", "video") for part in ("", ":url", ":secure_url")),
+})
+MOST_VALUES = 1_000  # of one property
 
 
 class Metadata(NamedTuple):
@@ -24,10 +38,10 @@ class Metadata(NamedTuple):
 
 def metadata(outline: Outline, headers: Mapping[str, str]) -> Metadata:
     """Read the metadata of a page; `headers` by lower-case name, those that stand more than once joined by commas."""
-    named = _named(outline.metas)
+    named = named_contents(outline.metas)
     title = " ".join(outline.title.split())
     asked = directives(named, headers.get("x-robots-tag", ""))
-    lang = outline.lang or headers.get("content-language", "").partition(",")[0]
+    lang = outline.lang or _pragma_lang(named) or headers.get("content-language", "").partition(",")[0]
     return Metadata(
         title=title or named.get("og:title") or None,
         description=named.get("description") or named.get("og:description") or None,
@@ -35,6 +49,20 @@ def metadata(outline: Outline, headers: Mapping[str, str]) -> Metadata:
         noindex="noindex" in asked or "none" in asked,
         nofollow=asked.get("nofollow") or asked.get("none"),
     )
+
+
+def open_graph(metas: Iterable[tuple[str, str]], base: str) -> dict[str, str | list[str]]:
+    """Return the properties of Open Graph and its kin that are not empty; a list where one stands more than once.
+
+    URLs are absolute; one that is none stands as it is. Source: https://ogp.me
+    """
+    found: dict[str, list[str]] = {}
+    for name, content in metas:
+        if name.startswith(_VOCABULARIES) and content:
+            values = found.setdefault(name, [])
+            if len(values) < MOST_VALUES:
+                values.append((absolute(content, base) or content) if name in _URLS else content)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 def directives(named: Mapping[str, str], header: str) -> dict[str, str]:
@@ -61,13 +89,22 @@ def _header_directives(header: str) -> Iterable[str]:
             yield word
 
 
-def _named(metas: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The content of each `meta`, by lower-case name or property: the first that is not empty, of robots all."""
+def _pragma_lang(named: Mapping[str, str]) -> str:
+    """Return the language that a meta in the place of a header names; several are none.
+
+    Source: https://html.spec.whatwg.org/multipage/semantics.html#pragma-set-default-language
+    """
+    lang = named.get("content-language", "")
+    return "" if "," in lang else lang.partition(" ")[0]
+
+
+def named_contents(metas: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the content of each `meta` by its name: the first that is not empty, of robots all, with commas."""
     named: dict[str, str] = {}
-    for key, content in metas:
-        name = key.lower()
-        if name in {"robots", AGENT}:
-            named[name] = f"{named.get(name, '')},{content}"
-        elif name and content:
+    robots: dict[str, list[str]] = {}
+    for name, content in metas:
+        if name in {"robots", AGENT} and content:
+            robots.setdefault(name, []).append(content)
+        elif content:
             named.setdefault(name, content)
-    return named
+    return named | {name: ", ".join(contents) for name, contents in robots.items()}

@@ -156,6 +156,77 @@ class Page:
         return self._found[1]
 
     @cached_property
+    def canonical(self) -> str | None:
+        """The URL that the page, or its Link header, names as its canonical one; None if that is several."""
+        from scraper.parse.relations import canonical
+
+        return canonical(self._outline, self._link_header, self.url)
+
+    @cached_property
+    def feeds(self) -> list[dict[str, str | None]]:
+        """The feeds that the page names: `url`, `title` (None without) and media `type` of each."""
+        from scraper.parse.relations import feeds
+
+        return feeds(self._outline, self._link_header, self.url)
+
+    @cached_property
+    def hreflang(self) -> dict[str, str]:
+        """The page's translations: a URL by language tag as it is written; `x-default` too."""
+        from scraper.parse.relations import hreflang
+
+        return hreflang(self._outline, self._link_header, self.url)
+
+    @cached_property
+    def meta(self) -> dict[str, str]:
+        """The content of each `<meta>` by its name, property or http-equiv in lower case, white space collapsed.
+
+        The first that is not empty counts; of robots all, with commas.
+        """
+        from scraper.parse.metadata import named_contents
+
+        return named_contents(self._outline.metas)
+
+    @cached_property
+    def open_graph(self) -> dict[str, str | list[str]]:
+        """Open Graph by property (`og:title`, `article:author`), a list where one stands more than once."""
+        from scraper.parse.metadata import open_graph
+
+        return open_graph(self._outline.metas, self.base)
+
+    @property
+    def json_ld(self) -> list[dict[str, Any]]:
+        """The objects of the page's JSON-LD, in document order; those of an array each, a `@graph` as it stands."""
+        return self._json_ld[0]
+
+    @property
+    def bad_json_ld(self) -> int:
+        """How many scripts of JSON-LD hold something else, or nothing that can be read."""
+        return self._json_ld[1]
+
+    @cached_property
+    def microdata(self) -> list[dict[str, Any]]:
+        """The items of the page's microdata that are no other item's property: `type`, `id` and `properties` of each.
+
+        As in the HTML standard's JSON, save that URLs are canonical. Of a builder's soup, not of "turbo", it is what
+        stands in the soup at first touch.
+        """
+        from scraper.parse.microdata import items, marks_of_html, marks_of_soup
+
+        if self.is_json or "itemscope" not in self.html.lower():
+            return []
+        return items(marks_of_html(self.html) if self._builder == "turbo" else marks_of_soup(self.soup), self.base)
+
+    @cached_property
+    def _json_ld(self) -> tuple[list[dict[str, Any]], int]:
+        from scraper.parse.jsontext import objects
+
+        return objects(self._outline.scripts)
+
+    @property
+    def _link_header(self) -> str:
+        return self.headers.get("link", "")
+
+    @cached_property
     def metadata(self) -> Metadata:
         """Title, description, language, and what the page asks of robots."""
         from scraper.parse.metadata import metadata

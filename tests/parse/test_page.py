@@ -5,6 +5,7 @@ import pytest
 
 from scraper.errors import ParseError
 from scraper.parse import Page, looks_like_html, wanted
+from scraper.parse.plain import plain
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,31 @@ def test_page():
     assert page.soup is page.soup
 
 
+DESCRIBED = """<!doctype html><html lang=en><head><title>t</title><base href=/b/><link rel=canonical href=c>
+<link rel=alternate hreflang=de href=de><link rel=alternate type=application/rss+xml href=rss title=News>
+<meta name=author content=A><meta property=og:image content=i.png>
+<script type=application/ld+json>[{"@type": "Book", "name": "B",}, {"@graph": [{}]}]</script>
+<script type="application/ld+json">{"a": </script></head>
+<body itemscope itemtype=http://s.test/Book><h1 itemprop=name>B</h1></body></html>"""
+
+
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_described(builder):
+    """An extractor sees what a page says of itself for machines, as plain values that fit into a record."""
+    page = Page("http://a.test/", DESCRIBED, builder=builder)
+    assert page.canonical == "http://a.test/b/c"
+    assert page.hreflang == {"de": "http://a.test/b/de"}
+    assert page.feeds == [{"url": "http://a.test/b/rss", "title": "News", "type": "application/rss+xml"}]
+    assert page.meta == {"author": "A", "og:image": "i.png"}
+    assert page.open_graph == {"og:image": "http://a.test/b/i.png"}
+    assert page.json_ld == [{"@type": "Book", "name": "B"}, {"@graph": [{}]}]
+    assert page.bad_json_ld == 1
+    assert page.microdata == [{"type": ["http://s.test/Book"], "properties": {"name": ["B"]}}]
+    everything = [page.canonical, page.hreflang, page.feeds, page.meta, page.open_graph, page.json_ld, page.microdata]
+    assert plain(everything) == everything
+    assert ("soup" in vars(page)) is (builder != "turbo")
+
+
 @pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
 def test_headings_and_base(builder):
     """An extractor sees the headings, and the URL that relative URLs are relative to."""
@@ -77,6 +103,8 @@ def test_json():
     assert page.json() == {"a": [1, "<p><a href=x>y</a>"]}
     assert (page.text, page.links, page.title) == (text, (), None)
     assert (page.headings, page.base) == ((), "http://a.test/")
+    assert (page.canonical, page.meta, page.open_graph, page.hreflang) == (None, {}, {}, {})
+    assert (page.json_ld, page.bad_json_ld, page.microdata, page.feeds) == ([], 0, [], [])
     assert page.select("p") == []
 
 
