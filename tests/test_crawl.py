@@ -842,3 +842,82 @@ async def test_blocked_loop(site, crawl, query):
     assert max(lags) < 0.5
     assert urls_by_state(query)["/hostile"] == ("failed", "parse")
     assert query("SELECT count(*) FROM pages") == [(21,)]
+
+
+FOLLOWING = """
+[[rule]]
+name = "book"
+match = "*/list*"
+each = "p.book"
+fields.title = "."
+[rule.follow]
+select = "a.next"
+"""
+
+
+@pytest.mark.parametrize(("depth", "pages"), [(0, ["/list", "/list?2", "/list?3"]), (1, None)])
+async def test_a_rule_follows_a_list(site, crawl, query, tmp_path, depth, pages):
+    """What a rule follows counts no depth: at depth 0 the whole list is fetched, at 1 what its pages lead to."""
+    for number in (1, 2, 3):
+        path = "/list" if number == 1 else f"/list?{number}"
+        after = f"<a class=next href='/list?{number + 1}'>next</a>" if number < 3 else ""
+        site.page(path, [f"/book/{number}"], body=f"<p class=book>Book {number}</p>{after}")
+        site.page(f"/book/{number}", [f"/author/{number}"])
+    (tmp_path / "shop.toml").write_text(FOLLOWING)
+    run, _ = await crawl(site.url("/list"), depth=depth, rules=[str(tmp_path / "shop.toml")])
+    fetched = sorted(path for path, (state, _) in urls_by_state(query).items() if state == "fetched")
+    assert fetched == (pages or ["/book/1", "/book/2", "/book/3", "/list", "/list?2", "/list?3"])
+    assert query("SELECT data ->> '$.title' FROM records ORDER BY 1") == [("Book 1",), ("Book 2",), ("Book 3",)]
+    assert run.rules == (("book", 3, 0, 3),)
+    assert {depth for (depth,) in query("SELECT depth FROM urls WHERE url LIKE '%/list%'")} == {0}
+
+
+async def test_rules_that_find_nothing_are_told(site, crawl, tmp_path):
+    """At the end it is known how many pages each rule took, on how many it found nothing, and which took none."""
+    site.page("/", ["/1", "/2"])
+    site.page("/1", body="<b>x</b>")
+    site.page("/2")
+    rules = tmp_path / "rules.toml"
+    rules.write_text(
+        '[[rule]]\nname = "bold"\neach = "b"\nfields.x = "."\n[[rule]]\nname = "none"\nmatch = "*/no"\nfields.x = "b"\n'
+    )
+    run, _ = await crawl(site.url("/"), depth=1, rules=[str(rules)])
+    assert run.rules == (("bold", 3, 2, 1), ("none", 0, 0, 0))
+
+
+API = """
+[[rule]]
+name = "item"
+each = "items[]"
+fields = {name = "name", price = "price"}
+follow = {select = "next"}
+"""
+
+
+async def test_json_is_crawled(site, crawl, query, tmp_path):
+    """A list of JSON documents is crawled by rules in JMESPath; each is a page whose text is the document."""
+    first, second = (
+        '{"items": [{"name": "a", "price": 1.5}], "next": "/api?2"}',
+        '{"items": [{"name": "b", "price": 2}]}',
+    )
+    for path, body in (("/api", first), ("/api?2", second)):
+        site.page(path, body=body.encode(), headers={"Content-Type": "application/json"})
+    (tmp_path / "api.toml").write_text(API)
+    await crawl(site.url("/api"), rules=[str(tmp_path / "api.toml")])
+    assert query("SELECT data FROM records ORDER BY 1") == [('{"name":"a","price":1.5}',), ('{"name":"b","price":2}',)]
+    assert query("SELECT text FROM pages ORDER BY url") == [(first,), (second,)]
+
+
+async def test_rules_are_found_from_elsewhere(site, crawl, query, tmp_path, monkeypatch):
+    """A crawl remembers the whole path of its rules: a resume elsewhere finds them, and other rules are refused."""
+    site.page("/", ["/1"])
+    site.page("/1")
+    (tmp_path / "rules.toml").write_text('[[rule]]\nname = "h"\nfields.h = "h1"\n')
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path)
+    await crawl(site.url("/"), depth=1, rules=["rules.toml"], max_pages=1)
+    with pytest.raises(ConfigError, match=r"is another one: .*rules"):
+        await crawl(site.url("/"), depth=1, max_pages=5)
+    monkeypatch.chdir(tmp_path / "else")
+    await crawl(go_on=True, max_pages=2)
+    assert query("SELECT count(*) FROM records") == [(2,)]

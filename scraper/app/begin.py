@@ -96,7 +96,7 @@ class _Fresh:
             return await _continue(store, found, config)
         scope = Scope(config.crawl.scope)
         # Where no link is followed the scope is never asked, and a million seeds need not be remembered as its roots.
-        roots = seeds.roots(scope.root_of) if config.crawl.depth else None
+        roots = seeds.roots(scope.root_of) if config.crawl.depth or config.crawl.rules else None
         begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest)
         crawl = await store.begin_crawl(begun, seeds.links(), roots, now=time.time())
         log.info("crawl %s begun with %d seed%s", crawl.name, survey.count, "" if survey.count == 1 else "s")

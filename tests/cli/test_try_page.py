@@ -40,9 +40,55 @@ def test_json_tells_the_same(attempt, site):
 
 
 def test_without_an_extractor_it_says_how_to_get_records(attempt, site):
-    """A page without records is told how to make some, on stderr."""
+    """Without rules the user is told how to make records, on stderr."""
     site.page("/")
-    assert attempt("/").err == "no records: --extractor FILE[:NAME] names what makes them\n"
+    assert attempt("/").err == "no records: --rules FILE or --extractor FILE[:NAME] tell what makes them\n"
+
+
+RULES = """
+[[rule]]
+name = "book"
+each = "li"
+[rule.fields]
+title = { select = "b", required = true }
+price = { select = "i", type = "number" }
+[rule.follow]
+select = "a"
+
+[[rule]]
+name = "elsewhere"
+match = "*/other"
+fields.x = "p"
+"""
+
+
+def test_rules_are_explained(attempt, site, home):
+    """Each field is shown with its value, its selector, and why it is empty; so is a rule that takes no such page."""
+    (home / "shop.toml").write_text(RULES)
+    site.page("/", ["/2"], body="<ul><li><b>One</b><i>1.234,50 €</i><li><b>Two</b><i>soon</i><li>Three</ul>")
+    ended = attempt("/", "--rules", "shop.toml")
+    assert ended.code == 0
+    for told in ("rule book: li finds 3", "1234.5", "'soon' is no number", "the required field title is empty"):
+        assert told in ended.out
+    assert f"follows {site.url('/2')}" in ended.out
+    assert "no match takes" in ended.out
+    shown = attempt("/", "--rules", "shop.toml", "--json").json
+    assert [record["data"] for record in shown["records"]] == [
+        {"title": "One", "price": 1234.5},
+        {"title": "Two", "price": None},
+    ]
+    assert shown["rules"][0]["records"][1]["fields"][1]["why"] == "'soon' is no number"
+
+
+def test_a_mistake_in_rules_is_told_first(attempt, site, home):
+    """A mistake ends with 2, before a request is made, and names file, line, rule and field."""
+    (home / "shop.toml").write_text(
+        '[[rule]]\nname = "book"\n[rule.fields]\nprice = { select = ".p", type = "nmber" }\n'
+    )
+    refused = attempt("/", "--rules", "shop.toml").refused
+    for told in ("shop.toml:4", "book", "price", "number"):
+        assert told in refused
+    assert not site.requests
 
 
 def test_a_page_that_is_none_ends_with_1(attempt, site, run):

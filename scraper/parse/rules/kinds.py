@@ -7,7 +7,7 @@ integer   a whole number of at most 64 bits
 url       an absolute URL, its fragment kept
 date      ISO 8601, see `dates.py`
 bool      from a closed list, see `_TRUE` and `_FALSE`
-json      what a text of JSON means, such as that of a script; in a JSON document whatever stands there
+json      what a text of JSON means (see `jsontext.py`), such as a script's; in a JSON document whatever stands there
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 from scraper import urls
 from scraper.errors import UrlError
+from scraper.parse.jsontext import tolerant
 from scraper.parse.plain import LARGEST, clean
 from scraper.parse.rules.dates import read_date
 from scraper.parse.rules.numbers import number, whole_number
@@ -103,9 +104,10 @@ def _json(raw: object, field: Field, base: Callable[[], str]) -> Converted:
     if not isinstance(raw, str):
         return _any(raw, field, base)
     try:
-        return _any(json.loads(raw), field, base)
-    except (ValueError, RecursionError):
+        values = tolerant(raw)
+    except ValueError:
         return None, f"{shown(raw)} is no JSON"
+    return _any(values[0] if len(values) == 1 else values, field, base)
 
 
 def _number(raw: object, field: Field, _base: Callable[[], str]) -> Converted:
