@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -35,6 +35,7 @@ _new: Any = tuple.__new__  # a page has a hundred links, and this way to make on
 
 Asked: TypeAlias = tuple[str, int, tuple[tuple[str, str], ...], bytes]
 Task: TypeAlias = Literal["parse", "remake", "explain"]
+Question: TypeAlias = tuple[Task, Asked]
 Answer: TypeAlias = tuple[Literal["page"], tuple[Any, ...]] | tuple[Literal["failed"], str]
 
 
@@ -70,6 +71,11 @@ def answer(page: Asked, settings: Settings | bytes, task: Task = "parse") -> Ans
         return "failed", clean(str(error))
     except BaseException as error:  # noqa: BLE001 (a parser is a stranger's code; whatever it raises is this page's outcome)
         return "failed", clean(f"tree: {type(error).__name__}: {error}"[:LONGEST_TRACEBACK])
+
+
+def answers(questions: Sequence[Question], settings: Settings | bytes) -> list[Answer]:
+    """Answer some questions, one after the other."""
+    return [answer(page, settings, task) for task, page in questions]
 
 
 def parse_page(

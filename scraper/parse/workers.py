@@ -5,37 +5,36 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from scraper.config import ParseConfig
-from scraper.errors import ParseError, ParseInterrupted, ScraperError
+from scraper.errors import ParseError, ParseInterrupted
 from scraper.model import ParsedPage, Record, Response
 from scraper.parse import extract, job, process
 from scraper.parse.builders import ensure
 from scraper.parse.makers import Matched, load
+from scraper.parse.pool import QUEUED, Outcome, Pool
 from scraper.scope import Patterns
 
-if TYPE_CHECKING:  # pebble takes 0.1 s to import
-    from pebble import ProcessPool
-
+if TYPE_CHECKING:
     from scraper.parse.rules import ExplainedRule
 
-QUEUED = 2  # jobs a worker may have, so that the next one is there when it is done
-PATIENCE = 15.0  # seconds that starting a worker and handing it a job may take at the very most
-JOIN = 5.0  # seconds to wait for killed workers to be gone
-MOST_DEATHS = 5  # pools in a row that died before a single page was parsed
+TOGETHER = 4  # pages that go to a worker in one message, of those that wait; each message costs 0.3 ms here
 MOST_TRIES = 5  # of a page that was at work whenever a pool died
 
 log = logging.getLogger(__name__)
 
 
+class _Job(NamedTuple):
+    question: job.Question
+    answer: asyncio.Future[job.Answer]
+
+
 class Workers:
     """The parse workers, as an async context manager; `parse` may be called as often at once as one likes.
 
-    `config.workers` 0, or an extractor that a worker cannot import, means one thread of this process: there a page that
-    takes too long is given up, but neither its thread nor its memory can be taken back.
+    `config.workers` 0, or an extractor that a worker cannot import, means one thread of this process.
     """
 
     def __init__(
@@ -49,43 +48,39 @@ class Workers:
         extractors: tuple[str | Callable[..., Any], ...] = (),
     ) -> None:
         ensure(config.builder)
-        self._config = config
-        self._count = process.cores() if config.workers is None else config.workers
+        count = process.cores() if config.workers is None else config.workers
         loaded = extract.load_all(extractors)
         self.makers = load(rules, loaded)  # a mistake in them is told now, not on each page
         specs = [one if isinstance(one, str) else extract.spec_of(one) for one in extractors]
-        if self._count and None in specs:
+        if count and None in specs:
             names = [repr(one) for one, spec in zip(extractors, specs, strict=True) if spec is None]
             log.warning("pages are parsed in this process, because no worker can import: %s", ", ".join(names))
-            self._count = 0
-        makers = self.makers._replace(extractors=tuple(specs) if self._count else loaded)
+            count = 0
+        makers = self.makers._replace(extractors=tuple(specs) if count else loaded)
         settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, makers=makers)
-        self._settings = pickle.dumps(settings) if self._count else settings
-        self._slots = asyncio.Semaphore(QUEUED * self._count or 1)
-        self._starting = asyncio.Lock()
-        self._pool: ProcessPool | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._answers: set[asyncio.Future[Any]] = set()
-        self._deaths = 0
-        self._closing = False
+        sent = pickle.dumps(settings) if count else settings
+        self._pool = Pool(count, sent, timeout=config.timeout, memory=config.memory)
+        self._together = TOGETHER if count else 1
+        self._feeder_count = QUEUED * count or 1
+        self._line: asyncio.Queue[_Job] = asyncio.Queue()
+        self._feeders: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
-        return f"<Workers {self._count or 'in-process'}, {len(self._answers)} jobs>"
+        return f"<Workers, {self._line.qsize()} pages wait>"
 
     async def __aenter__(self) -> Self:
-        if self._count:
-            await self._start()
+        await self._pool.open()
+        self._feeders = [asyncio.create_task(self._feed(), name="parse feeder") for _ in range(self._feeder_count)]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._closing = True
-        self._drop_answers()
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
-        async with self._starting:  # a new pool that is being started is to be ended too
-            pool, self._pool = self._pool, None
-            if pool is not None:
-                await _end(pool)
+        self._pool.closing = True
+        for feeder in self._feeders:
+            feeder.cancel()
+        await asyncio.gather(*self._feeders, return_exceptions=True)
+        while not self._line.empty():
+            _stop(self._line.get_nowait())
+        await self._pool.close()
 
     async def parse(self, response: Response) -> ParsedPage:
         """Return what the parse makes of a response.
@@ -93,7 +88,7 @@ class Workers:
         Raises ParseError if the page, or an extractor on it, fails, takes too long or too much memory; ParseInterrupted
         if the workers are stopped meanwhile; ScraperError if workers cannot live at all.
         """
-        return job.as_page(await self._done("parse", job.asked(response)))
+        return job.as_page(await self._answered("parse", job.asked(response)))
 
     async def remake(
         self, url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes
@@ -102,148 +97,101 @@ class Workers:
 
         Raises as `parse` does.
         """
-        records, matched = await self._done("remake", (url, status, headers, body))
+        records, matched = await self._answered("remake", (url, status, headers, body))
         return job.as_records(records), matched
 
     async def explain(self, response: Response) -> tuple[ExplainedRule, ...]:
         """Return how the rules come to what they make of a response. Raises as `parse` does."""
-        return tuple(await self._done("explain", job.asked(response)))
+        return tuple(await self._answered("explain", job.asked(response)))
 
-    async def _done(self, task: job.Task, page: job.Asked) -> tuple[Any, ...]:
-        async with self._slots:
-            kind, outcome = await self._try(task, page)
-        if kind == "stopped" or (kind == "lost" and self._closing):
+    async def _answered(self, task: job.Task, page: job.Asked) -> tuple[Any, ...]:
+        if self._pool.closing:
             raise ParseInterrupted(f"{page[0]}: the parse workers were stopped")
-        if kind != "page":
-            raise ParseError(page[0], outcome if kind == "failed" else f"crash: {outcome}")
-        found: tuple[Any, ...] = outcome
-        return found
+        waiting = _Job((task, page), asyncio.get_running_loop().create_future())
+        self._line.put_nowait(waiting)
+        kind, outcome = await waiting.answer
+        if kind == "failed":
+            raise ParseError(page[0], str(outcome))
+        return tuple(outcome)
 
-    async def _try(self, task: job.Task, page: job.Asked) -> tuple[str, Any]:
+    async def _feed(self) -> None:
+        """Hand jobs to a worker, a few in one message while many wait, until this task is cancelled."""
+        while True:
+            jobs = [await self._line.get()]
+            share = min(self._together, 1 + self._line.qsize() // len(self._feeders))
+            while len(jobs) < share and not self._line.empty():
+                jobs.append(self._line.get_nowait())
+            try:
+                await self._carry(jobs)
+            finally:
+                for one in jobs:
+                    _stop(one)  # nothing, if it has its answer
+
+    async def _carry(self, jobs: Sequence[_Job]) -> None:
+        """Get the answers; where one page fails them all, each is asked alone."""
+        wanted = [one for one in jobs if not one.answer.done()]
+        if len(wanted) > 1:
+            try:
+                outcome = await self._asked(wanted)
+            except Exception as error:  # noqa: BLE001 - it is raised again for each page that is asked alone
+                log.debug("%d pages together: %r", len(wanted), error)
+            else:
+                if outcome is not None and outcome.kind == "done":
+                    _settle(wanted, outcome)
+        for one in wanted:
+            if not one.answer.done():
+                await self._carry_alone(one)
+
+    async def _carry_alone(self, one: _Job) -> None:
         """Ask until there is an answer; a page whose worker was killed for no known reason gets one more try."""
-        kind, outcome, killed = "lost", "", 0
+        outcome, killed = Outcome("lost"), 0
         for _ in range(MOST_TRIES):
-            kind, outcome = await self._ask(task, page)
-            killed += kind == "killed"
-            if kind not in {"lost", "killed"} or killed > 1:
-                break
-        return kind, outcome
-
-    async def _ask(self, task: job.Task, page: job.Asked) -> tuple[str, Any]:
-        """One attempt: "page" and values, or "failed", "stopped", "killed" or "lost" (not by this page) and why."""
-        if self._closing:
-            return "stopped", ""
-        if not self._count:
-            return await self._ask_thread(task, page)
-        pool = await self._living()
-        try:
-            future = pool.submit(job.answer, self._config.timeout, page, self._settings, task)
-        except RuntimeError:
-            return "lost", "the workers died"
-        answer = asyncio.wrap_future(future)
-        if await self._wait(answer, QUEUED * self._config.timeout + PATIENCE):
-            return self._meaning(answer)
-        # Somebody killed a worker that held the pool's lock: none of the others can go on.
-        await self._replace(pool)
-        return "lost", "the workers stopped answering"
-
-    async def _ask_thread(self, task: job.Task, page: job.Asked) -> tuple[str, Any]:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "scraper-parse")
-        answer = asyncio.get_running_loop().run_in_executor(self._thread, job.answer, page, self._settings, task)
-        if await self._wait(answer, self._config.timeout):
-            return self._meaning(answer)
-        self._thread.shutdown(wait=False)
-        self._thread = None
-        return "failed", self._late()
-
-    async def _wait(self, answer: asyncio.Future[Any], limit: float) -> bool:
-        """Tell whether there is an answer within `limit` seconds; its worker is stopped if nobody waits any more."""
-        self._answers.add(answer)
-        try:
-            await asyncio.wait({answer}, timeout=limit)
-            return answer.done()
-        finally:
-            self._answers.discard(answer)
-            answer.cancel()
-
-    def _meaning(self, answer: asyncio.Future[Any]) -> tuple[str, Any]:
-        if answer.cancelled():
-            return "lost", "the workers were stopped"
-        error = answer.exception()
-        if error is None:
-            self._deaths = 0
-            kind, outcome = answer.result()
-            return kind, outcome
-        from pebble import ProcessExpired
-
-        if isinstance(error, TimeoutError):
-            return "failed", self._late()
-        if not isinstance(error, ProcessExpired):  # BrokenProcessPool: all workers died, or none could say which
-            return "lost", f"{type(error).__name__}: {error}"
-        why = f"worker died (exit code {error.exitcode})"
-        if error.exitcode in process.STOPPED:
-            return "stopped", why
-        return ("killed", why) if error.exitcode in process.UNCLEAR else ("failed", f"crash: {why}")
-
-    def _late(self) -> str:
-        return f"timeout: over {self._config.timeout:g} s"
-
-    async def _living(self) -> ProcessPool:
-        if self._pool is None or not self._pool.active:
-            await self._replace(self._pool)
-        if self._pool is None:
-            raise ParseInterrupted("the parse workers were stopped")
-        return self._pool
-
-    async def _replace(self, pool: ProcessPool | None) -> None:
-        """Put a new pool in the place of a dead one, unless somebody has."""
-        async with self._starting:
-            if self._closing or self._pool is not pool:
+            try:
+                asked = await self._asked([one])
+            except Exception as error:  # noqa: BLE001 - whoever waits for the page is to know
+                if not one.answer.done():
+                    one.answer.set_exception(error)
                 return
-            self._drop_answers()
-            if pool is not None:
-                await _end(pool)
-            if self._deaths >= MOST_DEATHS:
-                raise ScraperError("the parse workers die before they have parsed a page; see what they say on stderr")
-            while self._pool is pool and not self._closing:
-                self._deaths += 1
-                log.warning("the parse workers died; starting others")
-                try:
-                    await self._start()
-                except ScraperError:
-                    if self._deaths >= MOST_DEATHS:
-                        raise
-
-    async def _start(self) -> None:
-        """Start the pool and wait until a worker answers.
-
-        A worker that dies at once is told here, when the reason is on stderr, and not page by page.
-        """
-        pool = await asyncio.to_thread(process.make_pool, self._count, self._config.memory)
-        try:
-            await asyncio.to_thread(process.start, pool)
-            async with asyncio.timeout(PATIENCE):  # pebble's own limit counts from when a worker takes the task
-                await asyncio.wrap_future(pool.submit(process.ready, PATIENCE))
-        except (OSError, RuntimeError) as error:  # a TimeoutError is an OSError
-            await _end(pool)
-            raise ScraperError(f"the parse workers cannot start; see what they say on stderr: {error}") from error
-        except BaseException:
-            await _end(pool)
-            raise
-        if self._closing:
-            await _end(pool)
+            if asked is None:
+                return
+            outcome = asked
+            killed += outcome.kind == "killed"
+            if outcome.kind not in {"lost", "killed"} or killed > 1:
+                break
+        if outcome.kind == "done":
+            _settle([one], outcome)
+        elif outcome.kind == "stopped" or (outcome.kind == "lost" and self._pool.closing):
+            _stop(one)
         else:
-            self._pool = pool
+            why = outcome.why if outcome.kind == "failed" else f"crash: {outcome.why}"
+            _settle([one], Outcome("done", [("failed", why)]))
 
-    def _drop_answers(self) -> None:
-        for answer in tuple(self._answers):
-            answer.cancel()
+    async def _asked(self, jobs: Sequence[_Job]) -> Outcome | None:
+        """Ask a worker; it is stopped, and None returned, once nobody waits for any of the answers."""
+        asking = asyncio.ensure_future(self._pool.ask([one.question for one in jobs]))
+
+        def look(_: object) -> None:
+            if all(one.answer.cancelled() for one in jobs):
+                asking.cancel()
+
+        for one in jobs:
+            one.answer.add_done_callback(look)
+        try:
+            await asyncio.wait({asking})
+            return None if asking.cancelled() else asking.result()
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            for one in jobs:
+                one.answer.remove_done_callback(look)
 
 
-async def _end(pool: ProcessPool) -> None:
-    """Kill the workers and wait until they are gone."""
-    ending = asyncio.create_task(asyncio.to_thread(process.end, pool))
-    await asyncio.wait({ending}, timeout=JOIN)
-    if not ending.done():
-        log.warning("the parse workers were killed, but are not gone after %g seconds", JOIN)
+def _settle(jobs: Sequence[_Job], outcome: Outcome) -> None:
+    for one, answer in zip(jobs, outcome.answers, strict=True):
+        if not one.answer.done():
+            one.answer.set_result(answer)
+
+
+def _stop(one: _Job) -> None:
+    if not one.answer.done():
+        one.answer.set_exception(ParseInterrupted(f"{one.question[1][0]}: the parse workers were stopped"))

@@ -121,6 +121,18 @@ async def test_pages_fail_alone(spec, tmp_path):
         assert len(page.records) == 1  # the kernel may have killed it for another's memory: one more try is free
 
 
+async def test_pages_that_go_together_fail_alone(spec, tmp_path):
+    """Of pages that went to a worker in one message, one that fails costs the others nothing, and each its own page."""
+    names = ["pid", "exit", "pid", "pid", "raise", "pid", "hang", "pid", "eat", "pid", "pid", "killed", "pid"]
+    config = ParseConfig(workers=1, timeout=0.5, memory=1 << 28)
+    async with Workers(config, Patterns(), extractors=(spec,)) as workers:
+        asked = [workers.parse(response(name, tmp_path / "started")) for name in names]
+        pages = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(page, ParseError) for page in pages] == [name != "pid" for name in names]
+    told = [page.detail.split(":")[0] for page in pages if isinstance(page, ParseError)]
+    assert told == ["crash", "extractor fail", "timeout", "memory", "crash"]
+
+
 async def test_stopped_from_outside(spec, tmp_path):
     """Workers that somebody stops are no page's fault, and others take their place; so too if all idle ones are."""
     async with Workers(ParseConfig(workers=1), Patterns(), extractors=(spec,)) as workers:
