@@ -1,16 +1,17 @@
 """turbohtml's parse becomes bs4's own objects: the tree of the HTML standard, at a fraction of what bs4 takes for it.
 
-turbohtml hands nodes over in document order; lists within lists take them, which costs next to nothing. One loop over
-those fills the soup. bs4 makes a tag by some fifteen calls; here its attributes are written one after the other, and
-CPython keeps them in the object itself, without a dictionary. They must be exactly bs4's: a test compares every kind of
-node with one that bs4 made, so that a new version of bs4 is looked at before it is allowed.
+turbohtml hands nodes over in document order, each before its children. bs4 makes a tag by some fifteen calls; here its
+attributes are written one after the other, and CPython keeps them in the object itself, without a dictionary. They must
+be exactly bs4's: a test compares every kind of node with one that bs4 made, so that a new version of bs4 is looked at
+before it is allowed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from bs4 import BeautifulSoup
 from bs4.element import Comment, Doctype, NamespacedAttribute, NavigableString, ProcessingInstruction, Tag
@@ -33,8 +34,8 @@ _FOREIGN = {
 }
 
 # A template with this attribute is no part of the document to turbohtml, and here nobody would ever see what is in it.
-# Servers write it like this; looking for other spellings would cost every page more than it could ever bring.
 _SHADOW = "shadowrootmode"
+_SHADOWS = re.compile(_SHADOW, re.ASCII | re.IGNORECASE)
 
 Pairs: TypeAlias = tuple[tuple[str, str | None], ...]
 # A text is a str, any other string a tuple of its class and its text; a tag is a list of (name, namespace, attributes)
@@ -44,46 +45,19 @@ Branch: TypeAlias = list[Any]
 
 def parse(text: str) -> Branch:
     """Return the document as lists within lists."""
-    branch: Branch = parse_into(text, _SINK) if _SHADOW not in text else _parse_shadows(text)
-    return branch
+    document: Branch = [None]
+    _parse(text, document, lambda *head: [head], list.append)
+    return document
 
 
-def fill(soup: BeautifulSoup, document: Branch) -> None:
+def fill(soup: BeautifulSoup, text: str) -> None:
     """Fill an empty soup with a document; the soup's builder tells how tags, attributes and strings are made."""
-    make_tag, containers = _tag_maker(soup), soup.builder.string_containers
-    new_string: Any = str.__new__  # NavigableString's own sets the neighbours too, by way of three more calls
-    kind: type[NavigableString] = NavigableString  # what text becomes here
-    parent = last = soup  # the tag that is open, the node before this one in the document
-    sibling: Any = None  # the node before this one in the open tag
-    siblings, above, children = parent.contents, [], iter(document[1:])
-    while True:
-        for child in children:
-            if type(child) is str:
-                node = new_string(kind, child)
-                node.hidden = False
-                node.next_element = node.next_sibling = None
-            elif type(child) is list:
-                below = iter(child)
-                node = make_tag(*next(below))
-            else:
-                node = child[0](child[1])
-            node.parent = parent
-            node.previous_element = last
-            node.previous_sibling = sibling
-            if sibling is not None:
-                sibling.next_sibling = node
-            last.next_element = last = sibling = node
-            siblings.append(node)
-            if type(child) is list:
-                above.append((children, parent, sibling, siblings, kind))
-                kind = containers.get(node.name, kind)
-                children, parent, sibling, siblings = below, node, None, node.contents
-                break
-        else:
-            if not above:
-                break
-            children, parent, sibling, siblings, kind = above.pop()
+    kinds: dict[int, type[NavigableString]] = {}
+    _parse(text, soup, _tag_maker(soup, kinds), _appender(soup, kinds))
     soup.next_element = soup.contents[0].previous_element = None  # or a pickle of the soup would hold every node
+    last: Any = soup
+    while isinstance(last, Tag) and last.contents:
+        last = last.contents[-1]
     soup._most_recent_element = last  # noqa: SLF001 (bs4's builders leave it so)
 
 
@@ -93,13 +67,13 @@ def qualified(pairs: Pairs) -> Pairs:
     return (*plain, *[(NamespacedAttribute(*_FOREIGN[key]), value) for key, value in pairs if key in _FOREIGN])
 
 
-def _tag_maker(soup: BeautifulSoup) -> Callable[[str, str, Pairs], Any]:
-    """Return what makes a tag of this soup, as yet without neighbours."""
+def _tag_maker(soup: BeautifulSoup, kinds: dict[int, type[NavigableString]]) -> Callable[[str, str, Pairs], Any]:
+    """Return what makes a tag of this soup, as yet without neighbours, and notes what its text becomes if not plain."""
     builder: Any = soup.builder
     soup_class, attributes, new_tag = type(soup), _attribute_maker(builder), Tag.__new__
     no_attributes, value_list = builder.attribute_dict_class, builder.attribute_value_list_class
     lists, keeping, empty = builder.cdata_list_attributes, builder.preserve_whitespace_tags, builder.empty_element_tags
-    interesting = {name: {kind} for name, kind in builder.string_containers.items()}
+    containers, plain = builder.string_containers, Tag.MAIN_CONTENT_STRING_TYPES
     namespaces: dict[str, str] = {}
 
     def make(name: str, namespace: str, pairs: Pairs) -> Any:  # noqa: ANN401 (a Tag, whose neighbours are not typed)
@@ -117,12 +91,48 @@ def _tag_maker(soup: BeautifulSoup) -> Callable[[str, str, Pairs], Any]:
         tag.can_be_empty_element = empty is None or name in empty
         tag.cdata_list_attributes = lists
         tag.preserve_whitespace_tags = keeping
-        tag.interesting_string_types = interesting.get(name, Tag.MAIN_CONTENT_STRING_TYPES)
+        tag.interesting_string_types = plain
+        if name in containers:
+            kinds[id(tag)] = containers[name]
+            tag.interesting_string_types = {containers[name]}
         if name == "meta":
             builder.set_up_substitutions(tag)
         return tag
 
     return make
+
+
+def _appender(soup: BeautifulSoup, kinds: dict[int, type[NavigableString]]) -> Callable[[Any, Any], None]:
+    """Return what puts a node into its place in this soup: a tag, a text or a tuple, after all that lie before it."""
+    new_string: Any = str.__new__  # NavigableString's own sets the neighbours too, by way of three more calls
+    plain, last = NavigableString, cast("Any", soup)
+
+    def append(parent: Any, node: Any) -> None:  # noqa: ANN401 (nodes, whose neighbours are not typed)
+        nonlocal last
+        siblings = parent.contents
+        sibling = siblings[-1] if siblings else None
+        if type(node) is Tag:
+            node.parent = parent
+            node.previous_element = last
+            node.previous_sibling = sibling
+            if kinds and id(parent) in kinds:
+                kinds.setdefault(id(node), kinds[id(parent)])
+        else:
+            node = new_string(kinds.get(id(parent), plain), node) if type(node) is str else new_string(*node)
+            node.__dict__ = {
+                "hidden": False,
+                "next_element": None,
+                "next_sibling": None,
+                "parent": parent,
+                "previous_element": last,
+                "previous_sibling": sibling,
+            }
+        if sibling is not None:
+            sibling.next_sibling = node
+        last.next_element = last = node
+        siblings.append(node)
+
+    return append
 
 
 def _attribute_maker(builder: Any) -> Callable[[str, Pairs], Any]:  # noqa: ANN401 (whatever class the user chose)
@@ -144,23 +154,47 @@ def _attribute_maker(builder: Any) -> Callable[[str, Pairs], Any]:  # noqa: ANN4
     return make
 
 
-def _parse_shadows(text: str) -> Branch:
-    """Parse a text in which templates are shadow roots: they are templates like any other, as in bs4's own builders.
+def _parse(text: str, document: object, element: Callable[..., Any], append: Callable[[Any, Any], None]) -> None:
+    """Parse a text into a document, by what makes an element, and what adds a node to its parent.
+
+    A text comes as a str, any other string as a tuple of its class and its text.
+    """
+    sink: Any = SimpleNamespace(
+        create_document=lambda: document,
+        create_doctype=_doctype,
+        create_element=element,
+        create_text=str,
+        create_comment=lambda text: (Comment, text),
+        create_pi=_instruction,
+        append=append,
+    )
+    # As bytes, in lower case: of all ways to ask whatever the case, the quickest by far.
+    if _SHADOW.encode() in text.encode("utf-8", "surrogatepass").lower():
+        text, sink = _unshadowed(text, sink)
+    parse_into(text, sink)
+
+
+def _unshadowed(text: str, sink: Any) -> tuple[str, Any]:  # noqa: ANN401 (what turbohtml calls a TreeBuilder)
+    """Return a text in which no template is a shadow root, and a sink that takes it: as in bs4's own builders.
 
     The attribute goes through the parse under another name, and is given back its own wherever it comes out.
     """
-    mark = next(mark for mark in map(chr, range(0xE000, 0xF900)) if mark not in text)
+    mark = "\ue000"
+    while mark in text:
+        mark += mark
 
-    def bare(value: str) -> str:
-        return value.replace(mark, "")
+    def bare(value: str | None) -> str | None:
+        return value and value.replace(mark, "")
 
-    def element(name: str, namespace: str, pairs: Pairs) -> Branch:
-        return [(bare(name), namespace, tuple([(bare(key), value and bare(value)) for key, value in pairs]))]
-
-    sink = SimpleNamespace(**vars(_SINK))
-    sink.create_element, sink.create_text = element, bare
-    sink.create_comment = lambda comment: (Comment, bare(comment))
-    return parse_into(text.replace(_SHADOW, _SHADOW + mark), sink)
+    shadowed = SimpleNamespace(**vars(sink))
+    shadowed.create_doctype = lambda *ids: sink.create_doctype(*map(bare, ids))
+    shadowed.create_element = lambda name, namespace, pairs: sink.create_element(
+        bare(name), namespace, tuple([(bare(key), bare(value)) for key, value in pairs])
+    )
+    shadowed.create_text = bare
+    shadowed.create_comment = lambda comment: sink.create_comment(bare(comment))
+    shadowed.create_pi = lambda *parts: sink.create_pi(*map(bare, parts))
+    return _SHADOWS.sub(lambda found: found[0] + mark, text), shadowed
 
 
 def _doctype(name: str, public: str | None, system: str | None) -> tuple[type[NavigableString], str]:
@@ -169,15 +203,3 @@ def _doctype(name: str, public: str | None, system: str | None) -> tuple[type[Na
 
 def _instruction(target: str, data: str) -> tuple[type[NavigableString], str]:
     return ProcessingInstruction, f"{target} {data}?" if data else f"{target}?"  # as bs4's own builders have it
-
-
-# What is called for most nodes is written in C: text is kept as it comes, and what a list is appended to is a list.
-_SINK: Any = SimpleNamespace(
-    create_document=lambda: [None],
-    create_doctype=_doctype,
-    create_element=lambda *head: [head],
-    create_text=str,
-    create_comment=lambda text: (Comment, text),
-    create_pi=_instruction,
-    append=list.append,
-)

@@ -35,11 +35,10 @@ class ScraperTreeBuilder(HTMLTreeBuilder):
         assert soup is not None
         # bs4 copies a soup by feeding "" to the builder that made it, and expects nothing of that.
         if markup or not self.used:
-            document = tree.parse(markup)
             if soup.parse_only is None and not soup.element_classes:
-                tree.fill(soup, document)
+                tree.fill(soup, markup)
             else:
-                _replay(soup, document)
+                _replay(soup, tree.parse(markup))
         self.used = True
 
     def test_fragment_to_document(self, fragment: str) -> str:
@@ -52,7 +51,7 @@ def soup_of(text: str) -> BeautifulSoup:
     builder = ScraperTreeBuilder()
     builder.used = True
     soup = BeautifulSoup("", builder=builder)
-    tree.fill(soup, tree.parse(text))
+    tree.fill(soup, text)
     return soup
 
 

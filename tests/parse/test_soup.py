@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bs4.element import Tag
+from bs4.element import Comment, Doctype, Tag
 
 from scraper.parse import make_soup
 from scraper.parse.builders import BUILDERS
@@ -91,6 +91,20 @@ def test_print(soup):
     assert "<pre> k\n  l</pre>" in soup.prettify()
     assert str(copy.copy(soup.ul)) == str(soup.ul)
     assert copy.copy(soup.ul).parent is None
+
+
+def test_other_nodes():
+    """Doctype, comments and their like are found by their class, and can be replaced and moved as any other."""
+    soup = make_soup("<!DOCTYPE html PUBLIC 'a' 'b'><p>x<!--c-->y<?pi z?></p>")
+    assert soup.find(string=lambda text: isinstance(text, Doctype)) == 'html PUBLIC "a" "b"'
+    soup.p.find(string=lambda text: isinstance(text, Comment)).replace_with(Comment("d"))
+    soup.p.insert_after(soup.p.contents[-1].extract(), soup.new_string("w"))
+    soup.p.insert(1, "v")
+    soup.p.smooth()
+    assert str(soup.body) == "<body><p>xv<!--d-->y</p><?pi z?>w</body>"
+    assert str(soup).startswith('<!DOCTYPE html PUBLIC "a" "b">\n<html>')
+    assert soup.get_text() == "xvyw"
+    assert_linked(soup)
 
 
 def test_bytes():

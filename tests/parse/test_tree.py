@@ -267,6 +267,28 @@ def test_not_as_html5lib(text, tree):
     assert nodes(ours) != nodes(BeautifulSoup(text, "html5lib"))
 
 
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        pytest.param("<a><p>x<a>y</a>z</p></a>", "<a></a><p><a>x</a><a>y</a>z</p>", id="adoption"),
+        pytest.param("<b>1<i>2<p>3</b>4", "<b>1<i>2</i></b><i><p><b>3</b>4</p></i>", id="adoption-in-a-block"),
+        pytest.param("<table>x<tr>y<td>z", "xy<table><tbody><tr><td>z</td></tr></tbody></table>", id="foster-parents"),
+        pytest.param("<svg><desc><p>x</svg>y", "<svg><desc><p>xy</p></desc></svg>", id="html-in-a-drawing"),
+        pytest.param("<math><mi><b>x</b><mi>y", "<math><mi><b>x</b><mi>y</mi></mi></math>", id="html-in-a-formula"),
+        pytest.param(
+            "<p><script><!--<script></script>--></script>",
+            "<p><script><!--<script></script>--></script></p>",
+            id="script-in-a-script",
+        ),
+        pytest.param("<p><textarea>&lt;</b></textarea>", "<p><textarea>&lt;&lt;/b&gt;</textarea></p>", id="text-only"),
+    ],
+)
+def test_standard(text, tree):
+    """Markup that the standard takes pains over gives the standard's tree."""
+    assert str(make_soup(text)) == body(tree)
+    assert nodes(make_soup(text)) == nodes(BeautifulSoup(text, "html5lib"))
+
+
 def test_string_kinds():
     """Unlike with html5lib, text in scripts, styles, templates and ruby is of bs4's kinds for it."""
     text = (
@@ -287,15 +309,24 @@ def test_positions():
     assert (make_soup("<p>").p.sourceline, make_soup("<p>").p.sourcepos) == (None, None)
 
 
-@pytest.mark.parametrize("text", ["<div shadowrootmode=open>", "<p>shadowrootmode</p><!--shadowrootmode-->\ue000"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<div shadowRootMode=open>",
+        "<p>shadowrootmode</p><!--ShadowRootMode-->\ue000",
+        "<p a=shadowrootmode\ue000\ue000>\ue000shadowrootmode\ue000",
+        "<!doctype shadowrootmode system 'SHADOWROOTMODE'>",
+    ],
+)
 def test_shadow_word(text):
     """The word that makes a shadow root goes through the parse unchanged, wherever it stands."""
     assert nodes(make_soup(text)) == nodes(BeautifulSoup(text, "html5lib"))
 
 
-def test_shadow_root():
+@pytest.mark.parametrize("word", ["shadowrootmode", "shadowRootMode", "SHADOWROOTMODE"])
+def test_shadow_root(word):
     """A template that would be a shadow root is a template like any other: what is in it can be found."""
-    soup = make_soup("<div><template shadowrootmode=open><p class='a b'>x</p></template>y</div>")
+    soup = make_soup(f"<div><template {word}=open><p class='a b'>x</p></template>y</div>")
     assert str(soup.div) == '<div><template shadowrootmode="open"><p class="a b">x</p></template>y</div>'
     assert soup.template["shadowrootmode"] == "open"
 
