@@ -103,8 +103,10 @@ class Page:
             raise ParseError(self.url, f"not JSON: {error}") from None
 
     def select(self, css: str) -> list[Tag]:
-        """The tags that match a CSS selector, in document order."""
-        return list(self.soup.select(css))
+        """The tags that match a CSS selector, in document order, of the tree as it is by now."""
+        from scraper.parse.select import Index
+
+        return Index(self.soup).select(css)
 
     def close(self) -> None:
         """Free the tree, if there is one; the page cannot be used afterwards."""
