@@ -26,7 +26,10 @@ def make_soup(text: str, builder: str = "turbo") -> BeautifulSoup:
     if not isinstance(text, str):
         raise TypeError(f"make_soup takes str, not {type(text).__name__}")
     if builder == "turbo":
-        return soup_of(text)
+        try:
+            return soup_of(text)
+        except UnicodeDecodeError:  # turbohtml takes a lone surrogate anywhere but in a name
+            return soup_of(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     ensure(builder)
     with warnings.catch_warnings():
         # Both are advice to somebody who chose the text; a page was not chosen.

@@ -36,6 +36,7 @@ _FOREIGN = {
 # A template with this attribute is no part of the document to turbohtml, and here nobody would ever see what is in it.
 _SHADOW = "shadowrootmode"
 _SHADOWS = re.compile(_SHADOW, re.ASCII | re.IGNORECASE)
+_MARK = "\x80"  # a character that no reference gives: `&#x80;` is a euro sign, as the standard has it
 
 Pairs: TypeAlias = tuple[tuple[str, str | None], ...]
 # A text is a str, any other string a tuple of its class and its text; a tag is a list of (name, namespace, attributes)
@@ -179,12 +180,10 @@ def _unshadowed(text: str, sink: Any) -> tuple[str, Any]:  # noqa: ANN401 (what 
 
     The attribute goes through the parse under another name, and is given back its own wherever it comes out.
     """
-    mark = "\ue000"
-    while mark in text:
-        mark += mark
+    text = text.replace(_MARK, f"{_MARK}a")
 
     def bare(value: str | None) -> str | None:
-        return value and value.replace(mark, "")
+        return value and value.replace(f"{_MARK}b", "").replace(f"{_MARK}a", _MARK)
 
     shadowed = SimpleNamespace(**vars(sink))
     shadowed.create_doctype = lambda *ids: sink.create_doctype(*map(bare, ids))
@@ -194,7 +193,7 @@ def _unshadowed(text: str, sink: Any) -> tuple[str, Any]:  # noqa: ANN401 (what 
     shadowed.create_text = bare
     shadowed.create_comment = lambda comment: sink.create_comment(bare(comment))
     shadowed.create_pi = lambda *parts: sink.create_pi(*map(bare, parts))
-    return _SHADOWS.sub(lambda found: found[0] + mark, text), shadowed
+    return _SHADOWS.sub(rf"\g<0>{_MARK}b", text), shadowed
 
 
 def _doctype(name: str, public: str | None, system: str | None) -> tuple[type[NavigableString], str]:

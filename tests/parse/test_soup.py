@@ -136,6 +136,11 @@ def test_surrogates():
     assert make_soup("<p a='\udc80'>\ud800").p.get_text() == "\ud800"
 
 
+def test_surrogates_in_names():
+    """But in the name of a tag or an attribute it becomes U+FFFD, wherever else it stands."""
+    assert str(make_soup("<p a\ud800=1><b\udc80>\ud800").p) == '<p a\ufffd="1"><b\ufffd>\ufffd</b\ufffd></p>'
+
+
 def test_large_text():
     """A text of more than ten million characters is kept whole."""
     assert len(make_soup("<p>" + "x" * 11_000_000).p.string) == 11_000_000

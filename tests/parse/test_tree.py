@@ -314,7 +314,7 @@ def test_positions():
     [
         "<div shadowRootMode=open>",
         "<p>shadowrootmode</p><!--ShadowRootMode-->\ue000",
-        "<p a=shadowrootmode\ue000\ue000>\ue000shadowrootmode\ue000",
+        "<p a=shadowrootmode\x80\x80 shadowrootmode\x80=b>\x80shadowrootmode\x80a\x80b&#x80;b&#128;a<shadowrootmode>",
         "<!doctype shadowrootmode system 'SHADOWROOTMODE'>",
     ],
 )
@@ -344,7 +344,15 @@ def test_foreign():
 
 
 @pytest.mark.parametrize(
-    "text", ["<div>" * 20_000 + "x", "<b><i>" * 8_000, "<p " + "a=1 " * 50_000, "<b " * 50_000, "<!--" * 50_000]
+    "text",
+    [
+        "<div>" * 20_000 + "x",
+        "<b><i>" * 8_000,
+        "<p " + "a=1 " * 50_000,
+        "<b " * 50_000,
+        "<!--" * 50_000,
+        "\x80" * 50_000 + "<i shadowRootMode>" * 20_000,
+    ],
 )
 def test_deep(text):
     """No depth of nesting is too much for the stack, and none takes long."""
