@@ -15,10 +15,11 @@ from scraper.parse.outline import BLOCKS, CELLS
 from scraper.parse.page import Page
 from scraper.parse.rules.kinds import LONGEST
 from scraper.parse.rules.rule import Selector
-from scraper.parse.rules.selection import Selection
 
 if TYPE_CHECKING:
     from bs4.element import Tag
+
+    from scraper.parse.select import Index
 
 _APART = BLOCKS | CELLS
 _SRC = ("audio", "embed", "frame", "iframe", "img", "script", "source", "track", "video")
@@ -54,8 +55,11 @@ class Elements:
         return self._page.soup
 
     @cached_property
-    def _selection(self) -> Selection:
-        return Selection(self._page.soup)
+    def _selection(self) -> Index:
+        """The index of the tree, which nobody changes while rules look at it."""
+        from scraper.parse.select import Index
+
+        return Index(self._page.soup)
 
     def base(self) -> str:
         """The URL that relative ones are joined to."""

@@ -394,7 +394,7 @@ def test_blame(monkeypatch, tell):
         def select(*_):
             raise error
 
-        monkeypatch.setattr("scraper.parse.rules.selection.Selection.select", select)
+        monkeypatch.setattr("scraper.parse.select.Index.select", select)
 
     fail(RecursionError("too deep"))
     with pytest.raises(ParseError, match=r"rule r: RecursionError: too deep"):
