@@ -74,7 +74,7 @@ class Page:
         self.html = html
         self.status = status
         self.headers = fields(headers)
-        self._builder = builder
+        self.builder = builder
         self._patterns = patterns or Patterns()
         self._nofollow = nofollow
 
@@ -86,7 +86,19 @@ class Page:
         """The tree, with the whole API of bs4."""
         from scraper.parse.soup import make_soup
 
-        return make_soup("" if self.is_json else self.html, self._builder)
+        return make_soup("" if self.is_json else self.html, self.builder)
+
+    @property
+    def has_soup(self) -> bool:
+        """Has the soup been made?"""
+        return "soup" in vars(self)
+
+    @cached_property
+    def tree(self) -> Any:  # noqa: ANN401 (a turbohtml Document)
+        """The tree that turbohtml parses the page to; whoever reads it leaves it as it is."""
+        from scraper.parse.walk import parse_html
+
+        return parse_html(self.html)
 
     @cached_property
     def is_json(self) -> bool:
@@ -110,7 +122,7 @@ class Page:
 
     def close(self) -> None:
         """Free the tree, if there is one; the page cannot be used afterwards."""
-        if "soup" in vars(self):
+        if self.has_soup:
             from scraper.parse.soup import take_apart
 
             take_apart(self.soup)
@@ -216,7 +228,7 @@ class Page:
 
         if self.is_json or "itemscope" not in self.html.lower():
             return []
-        return items(marks_of_html(self.html) if self._builder == "turbo" else marks_of_soup(self.soup), self.base)
+        return items(marks_of_html(self.html) if self.builder == "turbo" else marks_of_soup(self.soup), self.base)
 
     @cached_property
     def _json_ld(self) -> tuple[list[dict[str, Any]], int]:
@@ -238,11 +250,11 @@ class Page:
     @cached_property
     def _outline(self) -> Outline:
         from scraper.parse.outline import Outline
-        from scraper.parse.walk import walk_html, walk_soup
+        from scraper.parse.walk import walk_soup, walk_tree
 
         if self.is_json:
             return Outline(text=self.html)
-        return walk_html(self.html) if self._builder == "turbo" else walk_soup(self.soup)
+        return walk_tree(self.tree) if self.builder == "turbo" else walk_soup(self.soup)
 
     @cached_property
     def _found(self) -> tuple[tuple[Link, ...], int]:

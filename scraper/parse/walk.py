@@ -18,15 +18,25 @@ from scraper.parse.text import BREAK
 _BREAK_LINE: Any = Reader.break_line  # what is done most often, and in this walk without a call
 
 
+def parse_html(html: str) -> turbohtml.Document:
+    """Return turbohtml's tree of an HTML text."""
+    return turbohtml.parse(html, positions=False, allow_declarative_shadow_roots=False)
+
+
 def walk_html(html: str) -> Outline:
-    """Return the outline that the "turbo" soup of an HTML text would have, without making the soup."""
+    """Return the outline of an HTML text."""
+    return walk_tree(parse_html(html))
+
+
+def walk_tree(document: turbohtml.Document) -> Outline:
+    """Return the outline that the "turbo" soup of the same HTML would have, without making the soup."""
     reader, enters, leaves = Reader(), Reader.ENTER, Reader.LEAVE
     add_piece = reader.pieces.append
     tag: Any = None  # the innermost open tag
     after: Any = None  # the first node after it
     leave: Any = None  # what is done there
     above: list[tuple[Any, Any, Any]] = []  # these three of the open tags around it
-    for node in turbohtml.parse(html, positions=False, allow_declarative_shadow_roots=False).descendants:
+    for node in document.descendants:
         while node is after:
             if leave is _BREAK_LINE:
                 add_piece(BREAK)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from scraper.parse.page import Page
 from scraper.parse.rules.hints import hint
-from scraper.parse.rules.making import MOST_RECORDS, blaming, links, make_all, nodes_of, source_of
+from scraper.parse.rules.making import MOST_RECORDS, Sources, blaming, links, make_all, nodes_of
 from scraper.parse.rules.records import Made, Read, Source
 from scraper.parse.rules.rule import Rule
 
@@ -49,7 +49,7 @@ def explain(rules: Iterable[Rule], page: Page) -> list[ExplainedRule]:
 
     Raises ParseError as `run` does.
     """
-    source = source_of(page)
+    source = Sources(page).full
     return [_explained(rule, source, page) for rule in rules]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from scraper import urls
 from scraper.errors import ParseError
 from scraper.parse.page import Page
 from scraper.parse.rules import records
+from scraper.parse.rules.by_soup import BySoup
+from scraper.parse.rules.by_tree import ByTree, is_fit
 from scraper.parse.rules.elements import Elements
 from scraper.parse.rules.kinds import convert
 from scraper.parse.rules.records import Maker, Source
@@ -36,10 +39,11 @@ def run(rules: Iterable[Rule], page: Page) -> list[Made]:
     a selector cannot be matched at all; memory that runs out stays a MemoryError.
     """
     found = []
-    source = source_of(page)
+    sources = Sources(page)
     for rule in rules:
         if rule.takes(page.url) and rule.fits(is_json=page.is_json):
             with blaming(rule, page.url):
+                source = sources.best_for(rule)
                 made = [one.record for one in make_all(rule, source, page.url) if one.record is not None]
                 found.append(Made(rule.name, made, links(rule, source)))
     return found
@@ -56,9 +60,28 @@ def blaming(rule: Rule, url: str) -> Iterator[None]:
         raise ParseError(url, f"rule {rule.name}: {type(error).__name__}: {error}"[:LONGEST_BLAME]) from None
 
 
-def source_of(page: Page) -> Source:
-    """The page as rules see it; it is not parsed before a rule asks."""
-    return Values(page) if page.is_json else Elements(page)
+class Sources:
+    """The page as rules see it; it is not parsed, and no soup is made, before a rule asks."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def best_for(self, rule: Rule) -> Source:
+        """The source that gives a rule its values soonest; what they are does not depend on it."""
+        return self.full if self._page.is_json or rule.needs_soup or not self._has_fit_tree else self._tree
+
+    @cached_property
+    def full(self) -> Source:
+        """The source that any rule can be run on."""
+        return Values(self._page) if self._page.is_json else Elements(self._page, BySoup)
+
+    @cached_property
+    def _tree(self) -> Source:
+        return Elements(self._page, ByTree)
+
+    @cached_property
+    def _has_fit_tree(self) -> bool:
+        return is_fit(self._page)
 
 
 def make_all(rule: Rule, source: Source, url: str) -> Iterator[records.Made]:

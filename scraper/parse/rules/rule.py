@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 
@@ -13,6 +15,7 @@ class Selector:
 
     text: str  # as it was written
     css: str | None = None  # without `::`; empty for the element itself; None if it is no CSS
+    direct: str | None = None  # the CSS for the page's own tree, if any engine reads it alike
     attr: str | None = None  # of the elements found, what `::attr(name)` names
     path: Any = field(default=None, compare=False)  # the compiled JMESPath; None if it is none
 
@@ -45,6 +48,11 @@ class Rule:
     html: bool
     json: bool
 
+    @cached_property
+    def needs_soup(self) -> bool:
+        """Is there a selector that only soupsieve can be trusted with, or a field of type html?"""
+        return _need_soup(() if self.each is None else (self.each,), self.follow, self.fields)
+
     def takes(self, url: str) -> bool:
         """Tell whether the page of this URL is one for the rule."""
         return not self.match or any(pattern.search(url) for pattern in self.match)
@@ -52,3 +60,13 @@ class Rule:
     def fits(self, *, is_json: bool) -> bool:
         """Tell whether the rule's selectors are in the language of such a page."""
         return self.json if is_json else self.html
+
+
+def _need_soup(*parts: tuple[Selector | Field, ...]) -> bool:
+    for one in itertools.chain(*parts):
+        if isinstance(one, Field):
+            if one.kind == "html" or _need_soup(one.selectors, one.fields):
+                return True
+        elif one.css and one.direct is None:
+            return True
+    return False

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from scraper.parse.rules.rule import Selector
+from scraper.parse.rules.standard import standard
 
 _ITSELF = frozenset({"", ".", ":scope"})
 _PART = re.compile(r"::\s*(?:(?P<text>text)|attr\(\s*(?P<quote>['\"]?)(?P<name>[^()'\"\s]+)(?P=quote)\s*\))\s*(?=,|$)")
@@ -30,7 +31,8 @@ def judge(text: str) -> Judged:
     path, not_json = _json_path("@" if text.strip() == "." else text)
     if not not_css and path is not None and path.parsed["type"] == "comparator":
         path, not_json = None, "it compares, where CSS has a child"  # `div > p`
-    return Judged(Selector(text, None if not_css else css, attr, path), not_css, not_json, is_text)
+    direct = standard(css) if css and not not_css else None
+    return Judged(Selector(text, None if not_css else css, direct, attr, path), not_css, not_json, is_text)
 
 
 def _split(text: str) -> tuple[str, str | None, bool, str | None]:

@@ -398,10 +398,10 @@ def test_blame(monkeypatch, tell):
 
     fail(RecursionError("too deep"))
     with pytest.raises(ParseError, match=r"rule r: RecursionError: too deep"):
-        tell(rules('a = "p"'), Page(URL, "<p>"))
+        tell(rules('a = "p:empty"'), Page(URL, "<p>"))
     fail(MemoryError())
     with pytest.raises(MemoryError):
-        tell(rules('a = "p"'), Page(URL, "<p>"))
+        tell(rules('a = "p:empty"'), Page(URL, "<p>"))
 
 
 def test_long_text():
