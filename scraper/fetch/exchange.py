@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
 
 import aiohttp
@@ -14,22 +14,47 @@ from scraper.model import Reason
 
 
 class Deadline:
-    """The time of one fetch: one limit for all of it, and one for the phase it is in, whichever ends first."""
+    """The time of one fetch: one limit for all of it, and one for the phase it is in, whichever ends first.
+
+    A phase that begins later mostly ends later too: the timer runs on and looks, when it goes off, whether it is time.
+    """
 
     def __init__(self, total: float) -> None:
         self.phase = "total"
-        self._ends_at = asyncio.get_running_loop().time() + total
-        self._timeout = asyncio.timeout_at(self._ends_at)
+        self._loop = asyncio.get_running_loop()
+        self._last = self._due = self._loop.time() + total
+        self._timeout = asyncio.timeout(None)
+        self._timer: asyncio.TimerHandle | None = None
 
-    def running(self) -> asyncio.Timeout:
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
         """The context that raises TimeoutError when time is up; `phase` then tells whose time it was."""
-        return self._timeout
+        async with self._timeout:
+            self._set()
+            try:
+                yield
+            finally:
+                assert self._timer is not None
+                self._timer.cancel()
 
     def enter(self, phase: str, seconds: float) -> None:
         """Begin a phase of at most so many seconds."""
-        ends_at = asyncio.get_running_loop().time() + seconds
-        self.phase = phase if ends_at < self._ends_at else "total"
-        self._timeout.reschedule(min(ends_at, self._ends_at))
+        ends_at = self._loop.time() + seconds
+        self.phase = phase if ends_at < self._last else "total"
+        self._due = min(ends_at, self._last)
+        if self._timer is not None and self._due < self._timer.when():
+            self._set()
+
+    def _set(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        if self._loop.time() < self._due:
+            self._set()
+        else:
+            self._timeout.reschedule(self._due)
 
 
 class Exchange:

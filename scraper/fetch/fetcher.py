@@ -6,7 +6,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from http import HTTPStatus
 from importlib import metadata
 from types import TracebackType
@@ -103,7 +102,8 @@ class Fetcher:
                 async with self._session.get(target, allow_redirects=False, trace_request_ctx=exchange) as answer:
                     response = Response(url, answer.status, _headers(answer), fetched_at=self._clock())
                     body, note = await self._body(answer, response, deadline, wanted, limit)
-        return replace(response, body=body, note=note, elapsed_ms=(time.monotonic() - began) * 1000)
+        elapsed_ms = (time.monotonic() - began) * 1000
+        return Response(url, response.status, response.headers, body, elapsed_ms, response.fetched_at, note=note)
 
     async def _body(
         self,

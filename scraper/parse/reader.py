@@ -191,9 +191,12 @@ class Reader:
     def _enter_a(self, get: Get) -> None:
         href = None if self.inert else get("href")
         if href is not None:
-            self._leave_a()
-            self.anchor = [], len(self.pieces)
-            self.anchors.append(Anchor(href, _words(get("rel")), self.anchor[0]))
+            if self.anchor is not None:
+                self._leave_a()
+            pieces: list[str] = []
+            self.anchor = pieces, len(self.pieces)
+            rel = get("rel")
+            self.anchors.append(Anchor(href, _words(rel) if rel else "", pieces))
 
     def _leave_a(self) -> None:
         if self.anchor is not None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-BREAK = " \x01 "  # the piece that ends a line; so does U+0001 itself, should a page have one
-_BREAKS = re.compile(" ?\x01[\x01 ]*")
+_MARK = "\x01"
+BREAK = f" {_MARK} "  # the piece that ends a line; so does U+0001 itself, should a page have one
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -31,8 +31,9 @@ def words(pieces: list[str]) -> str:
 
 
 def _flowing(pieces: list[str]) -> Iterator[str]:
-    if text := _BREAKS.sub("\n", " ".join("".join(pieces).split())).strip("\n"):
-        yield text
+    for line in " ".join("".join(pieces).split()).split(_MARK):
+        if text := line.strip(" "):
+            yield text
 
 
 def _preserved(pieces: list[str]) -> Iterator[str]:

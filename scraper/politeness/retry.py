@@ -80,7 +80,7 @@ class _Retries:
                 error.attempts = attempts = attempts + 1
                 failure = error
             else:
-                return replace(response, attempts=attempts + 1)
+                return replace(response, attempts=attempts + 1) if attempts else response
             # Outside the `except`, so that a later failure does not carry all earlier ones as its context.
             await self._wait(url, self._again_at(url, failure, tried_at), failure)
 
