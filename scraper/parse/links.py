@@ -61,17 +61,19 @@ def find_links(
     base = base_of(outline, url)
     folder = base.partition("?")[0].rpartition("/")[0] + "/"
     found: dict[str, Link] = {}
-    targets: dict[str, _Target | None] = {}
+    targets: dict[str, tuple[_Target | None, bool]] = {}  # by href: what it means, and that it leads from the page
     bad = 0
     for href, rel, pieces in outline.anchors:
-        head = href.partition("#")[0].strip(_SPACE)
-        if head in targets:
-            target = targets[head]
+        if href in targets:
+            target, elsewhere = targets[href]
         else:
-            target = targets[head] = _target(head, folder if _BY_FOLDER.match(head) else base)
+            head = href.partition("#")[0].strip(_SPACE)
+            target = _target(head, folder if _BY_FOLDER.match(head) else base)
+            elsewhere = bool(head) or (target is not None and target[0] != url)
+            targets[href] = target, elsewhere
         if target is None or (target[0] not in found and len(found) >= MOST_LINKS):
             bad += 1
-        elif head or target[0] != url:
+        elif elsewhere:
             refused = _refused(rel, page_wide) if nofollow else None
             old = found.get(target[0])
             if old is None:

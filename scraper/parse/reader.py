@@ -78,10 +78,6 @@ class Reader:
         elif self.anchor is not None:
             self.anchor[0].append(text)
 
-    def break_line(self, _get: Get | None = None) -> None:
-        """End the line; an empty one leaves nothing."""
-        self.pieces.append(BREAK)
-
     def _settle(self) -> None:
         """Give the pieces since last time to the innermost heading that is open, if there is one."""
         if self.within:
@@ -98,10 +94,6 @@ class Reader:
         self.pieces.append(BREAK)
         self._settle()
         self.within.pop()
-
-    def _space(self, _get: Get | None = None) -> None:
-        if not self.unread:
-            self.pieces.append(" ")
 
     def _hide(self, _get: Get) -> None:
         self.unread += 1
@@ -236,10 +228,11 @@ class Reader:
         if href is not None and not self.inert:
             self.anchors.append(Anchor(href, rel, []))
 
-    # What is done where a tag begins, and where it ends; of the first kind each is given what gets an attribute.
-    ENTER: ClassVar[dict[str, Callable[..., None]]] = {
-        **dict.fromkeys(BLOCKS, break_line),
-        **dict.fromkeys(CELLS, _space),
+    # What is done where a tag begins, and where it ends: a piece is added, or a method called, which where it begins is
+    # given what gets an attribute.
+    ENTER: ClassVar[dict[str, str | Callable[..., None]]] = {
+        **dict.fromkeys(BLOCKS, BREAK),
+        **dict.fromkeys(CELLS, " "),
         **dict.fromkeys(UNREAD, _hide),
         **dict.fromkeys(CODE, _enter_code),
         "h1": lambda self, _get: self._enter_heading(1),
@@ -265,9 +258,9 @@ class Reader:
         "template": _enter_template,
         "title": _enter_title,
     }
-    LEAVE: ClassVar[dict[str, Callable[..., None]]] = {
-        **dict.fromkeys(BLOCKS - {"br", "hr"}, break_line),
-        **dict.fromkeys(CELLS, _space),
+    LEAVE: ClassVar[dict[str, str | Callable[..., None]]] = {
+        **dict.fromkeys(BLOCKS - {"br", "hr"}, BREAK),
+        **dict.fromkeys(CELLS, " "),
         **dict.fromkeys(UNREAD, _show),
         **dict.fromkeys(CODE, _leave_code),
         **dict.fromkeys(HEADINGS, _leave_heading),

@@ -13,9 +13,12 @@ from turbohtml import Element, Text
 
 from scraper.parse.outline import Outline
 from scraper.parse.reader import Reader
-from scraper.parse.text import BREAK
 
-_BREAK_LINE: Any = Reader.break_line  # what is done most often, and in this walk without a call
+_STEPS: dict[str, tuple[Any, Any]] = {
+    name: (Reader.ENTER.get(name), Reader.LEAVE.get(name)) for name in {*Reader.ENTER, *Reader.LEAVE}
+}
+
+_NONE = (None, None)
 
 
 def parse_html(html: str) -> turbohtml.Document:
@@ -30,36 +33,36 @@ def walk_html(html: str) -> Outline:
 
 def walk_tree(document: turbohtml.Document) -> Outline:
     """Return the outline that the "turbo" soup of the same HTML would have, without making the soup."""
-    reader, enters, leaves = Reader(), Reader.ENTER, Reader.LEAVE
-    add_piece = reader.pieces.append
+    reader = Reader()
+    add_piece, hidden = reader.pieces.append, 0
     tag: Any = None  # the innermost open tag
     after: Any = None  # the first node after it
     leave: Any = None  # what is done there
     above: list[tuple[Any, Any, Any]] = []  # these three of the open tags around it
     for node in document.descendants:
         while node is after:
-            if leave is _BREAK_LINE:
-                add_piece(BREAK)
+            if type(leave) is str:
+                add_piece(leave)
             else:
                 leave(reader)
+                hidden = reader.unread
             tag, after, leave = above.pop()
         if type(node) is Text:
-            if not reader.unread:
-                add_piece(node.data)
-            else:
+            if hidden:
                 reader.read_hidden(node.data)
-        elif type(node) is Element:
-            name = node.tag
-            if name in enters:
-                enter = enters[name]
-                if enter is _BREAK_LINE:
-                    add_piece(BREAK)
-                else:
-                    enter(reader, node.attr)
-                if name in leaves:
-                    above.append((tag, after, leave))
-                    after = node.next_sibling or _after(node, tag, after)
-                    tag, leave = node, leaves[name]
+            else:
+                add_piece(node.data)
+        elif type(node) is Element and (steps := _STEPS.get(node.tag)) is not None:
+            enter, end = steps
+            if type(enter) is str:
+                add_piece(enter)
+            elif enter is not None:
+                enter(reader, node.attr)
+                hidden = reader.unread
+            if end is not None:
+                above.append((tag, after, leave))
+                after = node.next_sibling or _after(node, tag, after)
+                tag, leave = node, end
     return reader.outline()
 
 
@@ -67,23 +70,28 @@ def walk_soup(soup: Any) -> Outline:  # noqa: ANN401 (a BeautifulSoup; bs4 takes
     """Return the outline of a soup."""
     from bs4.element import NavigableString, Script, Tag
 
-    reader, enters, leaves = Reader(), Reader.ENTER, Reader.LEAVE
+    reader = Reader()
     opened: list[Any] = [soup]
     node: Any = soup.contents[0] if soup.contents else None
     while node is not None:
         parent = node.parent
         while opened[-1] is not parent and len(opened) > 1:
-            if leave := leaves.get(opened.pop().name):
-                leave(reader)
+            _take(reader, _STEPS.get(opened.pop().name, _NONE)[1])
         kind = type(node)
         if kind is NavigableString or kind is Script:
             reader.read(str.__str__(node))
         elif kind is Tag:
             opened.append(node)
-            if enter := enters.get(node.name):
-                enter(reader, node.attrs.get)
+            _take(reader, _STEPS.get(node.name, _NONE)[0], node.attrs.get)
         node = node.next_element
     return reader.outline()
+
+
+def _take(reader: Reader, step: Any, *get: Any) -> None:  # noqa: ANN401 (a piece of text, a method or None)
+    if type(step) is str:
+        reader.pieces.append(step)
+    elif step is not None:
+        step(reader, *get)
 
 
 def _after(node: Any, tag: Any, end: Any) -> Any:  # noqa: ANN401 (turbohtml's nodes)
