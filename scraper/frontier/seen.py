@@ -30,7 +30,8 @@ class Seen:
         young, old = self._young, self._old
         found: list[Link] = []
         for link in links:
-            known = young.get(link.key) or old.get(link.key)
+            key = link[2]  # sooner than by name, and most links end here
+            known = young.get(key) or old.get(key)
             if known is _FOLLOWED or (known is _QUEUED and not link.follow):
                 continue
             judged = judge(link) if link.verdict is None else link
@@ -40,7 +41,7 @@ class Seen:
                 outcome = _FOLLOWED if link.follow else _QUEUED
             if outcome != known:
                 found.append(judged)
-                young[link.key] = outcome
+                young[key] = outcome
         if len(young) > self._size:
             self._young, self._old = {}, young
         return tuple(found)
