@@ -140,11 +140,12 @@ class Crawler:
             return outcome.unparsed(url, response, error)
         # The worker made of the body what is kept of it.
         light = dataclasses.replace(response, body=b"")
-        return outcome.fetched(url, light, page, self._news, depth=self._config.depth, obey_noindex=self._obey_noindex)
 
-    def _news(self, links: Iterable[Link]) -> tuple[Link, ...]:
-        """Judge links; leave out those that an earlier visit has put in line, for it commits no later than this one."""
-        return self._seen.news(links, lambda link: outcome.judged(link, self._scope))
+        def news(links: Iterable[Link]) -> tuple[Link, ...]:
+            # What an earlier visit has put in line it commits no later than this one.
+            return self._seen.news(links, lambda link: outcome.judged(link, self._scope), url.depth)
+
+        return outcome.fetched(url, light, page, news, depth=self._config.depth, obey_noindex=self._obey_noindex)
 
     async def _learn_robots(self, url: CrawlUrl) -> None:
         host = self._frontier.host(url.host)

@@ -167,7 +167,8 @@ class ParsedPage:
     `links` are distinct by URL, in document order. `bad_links` counts hrefs that are no URL. `body` is the body as
     stored (zstd), None if bodies are not kept. `content_hash` is the hex blake2b-16 of the decoded body. `noindex`
     tells that the page asks not to be kept (meta robots, X-Robots-Tag). `headings` are level, 1 to 6, and text.
-    `matched` are the rules and extractors that took the page, and how many records each made.
+    `matched` are the rules and extractors that took the page, and how many records each made; `failure` is what went
+    wrong in one of them.
     """
 
     charset: str
@@ -185,6 +186,7 @@ class ParsedPage:
     noindex: bool = False
     headings: tuple[tuple[int, str], ...] = ()
     matched: tuple[tuple[str, int], ...] = ()
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,11 @@ class CrawlState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Crawl:
-    """The persisted unit of work. `epoch` names this run of it; a commit under an older epoch is refused."""
+    """The persisted unit of work.
+
+    `makers` stands for the rules and extractors of its last run. `epoch` names this run of it; a commit under an older
+    one is refused.
+    """
 
     id: int
     name: str
@@ -238,6 +244,7 @@ class Crawl:
     finished_at: float | None = None
     seed_count: int = 0
     digest: str = ""
+    makers: str = ""
     epoch: int = 0
     continued: bool = False
 

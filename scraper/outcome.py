@@ -86,13 +86,21 @@ def redirected(url: CrawlUrl, response: Response, patterns: Patterns, scope: Sco
 def fetched(
     url: CrawlUrl, response: Response, page: ParsedPage, news: News, *, depth: int, obey_noindex: bool
 ) -> Visit:
-    """A page, and the links to follow from it; at the depth limit only those that do not count."""
+    """A page, and the links to follow from it; at the depth limit only those that do not count.
+
+    One on which a rule or an extractor failed is kept, with its links and what the others made, and counts as failed.
+    """
     links = page.links if url.depth < depth else [link for link in page.links if link.follow]
     found, beyond = news(links), len(page.links) - len(links)
     if page.noindex and obey_noindex:
         return Visit(
             url, UrlState.SKIPPED, Reason.ROBOTS, "noindex", attempts=response.attempts, response=response,
             found=found, beyond_depth=beyond,
+        )  # fmt: skip
+    if page.failure is not None:
+        return Visit(
+            url, UrlState.FAILED, Reason.PARSE, page.failure, attempts=response.attempts, response=response,
+            page=page, found=found, beyond_depth=beyond,
         )  # fmt: skip
     return Visit(
         url, UrlState.FETCHED, None, _oddities(response, page), attempts=response.attempts, response=response,

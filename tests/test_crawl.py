@@ -433,14 +433,18 @@ async def test_records_of_a_function(site, crawl, query):
 
 
 async def test_a_failing_extractor(site, crawl, query, tmp_path):
-    """A page whose extractor fails is `failed parse`, with what it said, and the crawl goes on."""
+    """A page whose extractor fails is `failed parse`, with what it said; it is stored, and its links are followed."""
     file = tmp_path / "bad.py"
     file.write_text(EXTRACTOR.replace("yield {", "assert not page.url.endswith('1'), 'odd one'; yield {", 1))
-    await crawl(branching(site, 3), depth=9, extractors=(str(file),))
+    first = branching(site, 3)
+    site.page("/p1", ["/behind"])
+    site.page("/behind")
+    await crawl(first, depth=9, extractors=(str(file),))
     ((url, detail),) = query("SELECT url, detail FROM urls WHERE state = 'failed' AND reason = 'parse'")
     assert url == site.url("/p1")
     assert "odd one" in detail
-    assert query("SELECT count(*) FROM pages") == [(2,)]
+    assert query("SELECT count(*) FROM pages") == [(4,)]
+    assert query("SELECT count(DISTINCT url) FROM records") == [(3,)]
 
 
 # --- leaving and coming back ---
@@ -908,7 +912,7 @@ async def test_json_is_crawled(site, crawl, query, tmp_path):
     assert query("SELECT text FROM pages ORDER BY url") == [(first,), (second,)]
 
 
-async def test_rules_are_found_from_elsewhere(site, crawl, query, tmp_path, monkeypatch):
+async def test_rules_are_found_from_elsewhere(site, crawl, query, tmp_path, monkeypatch, caplog):
     """A crawl remembers the whole path of its rules: a resume elsewhere finds them, and other rules are refused."""
     site.page("/", ["/1"])
     site.page("/1")
@@ -919,5 +923,66 @@ async def test_rules_are_found_from_elsewhere(site, crawl, query, tmp_path, monk
     with pytest.raises(ConfigError, match=r"is another one: .*rules"):
         await crawl(site.url("/"), depth=1, max_pages=5)
     monkeypatch.chdir(tmp_path / "else")
-    await crawl(go_on=True, max_pages=2)
+    with caplog.at_level("WARNING"):
+        await crawl(go_on=True, max_pages=2)
     assert query("SELECT count(*) FROM records") == [(2,)]
+    assert "changed" not in caplog.text
+
+
+async def test_rules_that_have_changed_are_told(site, crawl, tmp_path, caplog):
+    """Who goes on with other rules than those of before is told that older pages keep their records."""
+    site.page("/", ["/1"])
+    site.page("/1")
+    rules, extractor = tmp_path / "rules.toml", tmp_path / "shop.py"
+    rules.write_text('[[rule]]\nname = "h"\nfields.h = "h1"\n')
+    extractor.write_text(EXTRACTOR)
+    await crawl(site.url("/"), depth=1, rules=[str(rules)], extractors=(str(extractor),), max_pages=1)
+    rules.write_text('[[rule]]\nname = "h"\nfields.h = "h2"\n')
+    with caplog.at_level("WARNING"):
+        await crawl(go_on=True, max_pages=2)
+    assert "rules or extractors have changed" in caplog.text
+
+
+async def test_extractors_are_found_from_elsewhere(site, crawl, query, tmp_path, monkeypatch):
+    """A crawl remembers the whole path of an extractor's file, so that a resume elsewhere finds it."""
+    site.page("/", ["/1"])
+    site.page("/1")
+    (tmp_path / "shop.py").write_text(EXTRACTOR)
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path)
+    await crawl(site.url("/"), depth=1, extractors=("shop.py:heading",), max_pages=1)
+    monkeypatch.chdir(tmp_path / "else")
+    await crawl(go_on=True, max_pages=2)
+    assert query("SELECT count(*) FROM records") == [(4,)]
+
+
+async def test_what_comes_into_the_scope_later_is_followed(hosts, crawl, query):
+    """A link that was out of scope is followed once a seed's redirect has brought its host into the scope."""
+    one, two, three = [await hosts.new_site() for _ in range(3)]
+    one.page("/", [three.url("/x")])
+    three.page("/", ["/x", "/y"])
+    three.page("/x")
+    three.page("/y")
+    answered = asyncio.Event()
+
+    async def late(request):
+        await answered.wait()
+        return web.Response(status=302, headers={"Location": three.url("/")})
+
+    two.raw("/", late)
+    run = crawl(one.url("/"), two.url("/"), depth=2, allow_private=("127.0.0.0/8",))
+    task = asyncio.create_task(run)
+    async with asyncio.timeout(DEADLINE):
+        while ("scope",) not in query_if_there(query, "SELECT reason FROM urls WHERE url LIKE '%/x'"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    answered.set()
+    await task
+    assert query("SELECT state FROM urls WHERE url LIKE '%/x' OR url LIKE '%/y'") == [("fetched",), ("fetched",)]
+
+
+def query_if_there(query, sql):
+    """Ask a store that may not have been made yet."""
+    try:
+        return query(sql)
+    except sqlite3.OperationalError:
+        return []

@@ -20,8 +20,8 @@ def _as_it_is(one):
 def test_again():
     """A link that was found before is no news; those beside it are."""
     seen = Seen()
-    assert seen.news([_link("a"), _link("b")], _as_it_is) == (_link("a"), _link("b"))
-    assert seen.news([_link("a"), _link("c")], _as_it_is) == (_link("c"),)
+    assert seen.news([_link("a"), _link("b")], _as_it_is, 1) == (_link("a"), _link("b"))
+    assert seen.news([_link("a"), _link("c")], _as_it_is, 1) == (_link("c"),)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,17 @@ def test_again():
 def test_verdicts(first, then, is_news):
     """What changes a link's outcome in the store is news, what the store would ignore is not."""
     seen = Seen()
-    seen.news([first], _as_it_is)
-    assert bool(seen.news([then], _as_it_is)) is is_news
+    seen.news([first], _as_it_is, 1)
+    assert bool(seen.news([then], _as_it_is, 1)) is is_news
+
+
+@pytest.mark.parametrize(("first", "then", "is_news"), [(2, 1, True), (1, 1, False), (1, 2, False)])
+def test_followed_nearer(first, then, is_news):
+    """What a rule follows is news again where it is found with less depth."""
+    seen = Seen()
+    seen.news([_link("a", follow=True)], _as_it_is, first)
+    assert bool(seen.news([_link("a", follow=True)], _as_it_is, then)) is is_news
+    assert seen.news([_link("a")], _as_it_is, 0) == ()
 
 
 def test_judged_once():
@@ -51,8 +60,8 @@ def test_judged_once():
         asked.append(one.key)
         return one._replace(verdict=OUTSIDE) if one.key == b"b" else one
 
-    assert [one.verdict for one in seen.news([_link("a"), _link("b")], judge)] == [None, OUTSIDE]
-    assert seen.news([_link("a"), _link("b")], judge) == ()
+    assert [one.verdict for one in seen.news([_link("a"), _link("b")], judge, 1)] == [None, OUTSIDE]
+    assert seen.news([_link("a"), _link("b")], judge, 1) == ()
     assert asked == [b"a", b"b", b"b"]
 
 
@@ -62,7 +71,7 @@ def test_forgets_but_never_invents(pages):
     seen, found = Seen(size=4), set()
     for names in pages:
         links = [_link(name) for name in dict.fromkeys(names)]
-        news = seen.news(links, _as_it_is)
+        news = seen.news(links, _as_it_is, 1)
         assert {one.key for one in links} - found <= {one.key for one in news}
         found |= {one.key for one in links}
         assert len(seen._young) + len(seen._old) <= 2 * (4 + 6)

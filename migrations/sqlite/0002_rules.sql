@@ -17,7 +17,10 @@ CREATE TABLE extraction (
     failed   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
-ALTER TABLE page ADD COLUMN headings TEXT NOT NULL DEFAULT '[]';  -- JSON array of [level, text]
+ALTER TABLE page ADD COLUMN headings TEXT NOT NULL DEFAULT '[]';   -- JSON array of [level, text]
+
+ALTER TABLE page ADD COLUMN headers TEXT;                         -- JSON array of [name, value], without cookies
+ALTER TABLE crawl ADD COLUMN makers TEXT NOT NULL DEFAULT '';     -- digest of the rules and extractors of its last run
 
 DROP VIEW pages;
 CREATE VIEW pages AS
@@ -28,3 +31,5 @@ FROM page JOIN url ON url.id = page.url_id;
 
 CREATE VIEW rules AS
 SELECT crawl_id, rule, pages, empty, records FROM rule;
+
+DROP INDEX url_nofollow;  -- nothing looks for these rows any more

@@ -92,12 +92,12 @@ class _Fresh:
         seeds, survey, config = self._seeds, self._survey, _opening(_rooted(loaded.config), self._seeds)
         name = self._name or seeds.name(survey)
         if not self._new and (found := await _unfinished(store, name)) is not None:
-            _refuse_other(found, survey.digest, settings.from_json(found.config), config)
+            _refuse_other(found, survey.digest, _rooted(settings.from_json(found.config)), config)
             return await _continue(store, found, config)
         scope = Scope(config.crawl.scope)
         # Where no link is followed the scope is never asked, and a million seeds need not be remembered as its roots.
         roots = seeds.roots(scope.root_of) if config.crawl.depth or config.crawl.rules else None
-        begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest)
+        begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest, _makers(config))
         crawl = await store.begin_crawl(begun, seeds.links(), roots, now=time.time())
         log.info("crawl %s begun with %d seed%s", crawl.name, survey.count, "" if survey.count == 1 else "s")
         return crawl, config
@@ -139,10 +139,24 @@ def _opening(config: Config, seeds: Seeds) -> Config:
     return msgspec.structs.replace(config, fetch=msgspec.structs.replace(config.fetch, allow_origins=tuple(typed)))
 
 
+def _makers(config: Config) -> str:
+    return load_makers(config.crawl.rules, config.crawl.extractors).digest
+
+
 def _rooted(config: Config) -> Config:
-    """Name rules files by their whole paths: who resumes may stand elsewhere."""
+    """Name files of rules and extractors by their whole paths: who resumes may stand elsewhere."""
     rules = tuple(str(Path(file).expanduser().absolute()) for file in config.crawl.rules)
-    return msgspec.structs.replace(config, crawl=msgspec.structs.replace(config.crawl, rules=rules))
+    extractors = tuple(map(_rooted_spec, config.crawl.extractors))
+    return msgspec.structs.replace(
+        config, crawl=msgspec.structs.replace(config.crawl, rules=rules, extractors=extractors)
+    )
+
+
+def _rooted_spec(spec: str) -> str:
+    file, suffix, name = spec.partition(".py")
+    if not suffix or (name and not name.startswith(":")):
+        return spec  # a module
+    return f"{Path(file + suffix).expanduser().absolute()}{name}"
 
 
 async def _unfinished(store: Store, name: str) -> Crawl | None:
@@ -174,7 +188,14 @@ def _differences(kept: Config, asked: Config, names: tuple[str, ...]) -> list[st
 
 
 async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, Config]:
-    taken = await store.take_crawl(found, settings.to_json(config), now=time.time())
+    makers = _makers(config)
+    taken = await store.take_crawl(found, settings.to_json(config), makers, now=time.time())
+    if found.makers not in {"", makers}:
+        log.warning(
+            "crawl %s: its rules or extractors have changed; the pages stored before keep their records"
+            " (`scraper extract` makes them anew)",
+            taken.name,
+        )
     tally = await store.tally(taken)
     log.info("crawl %s goes on: %d pages so far, %d URLs queued", taken.name, tally.fetched, tally.queued)
     return dataclasses.replace(taken, continued=True), config

@@ -96,7 +96,8 @@ async def try_url(url: str, config: Config) -> Tried:
                 page = await workers.parse(response)
             except ParseError as error:
                 return Tried(target, Reason.PARSE, error.detail, response)
-            return Tried(target, None, response.note, response, page, explained)
+            failed = None if page.failure is None else Reason.PARSE
+            return Tried(target, failed, page.failure or response.note, response, page, explained)
 
 
 async def _robots(fetcher: Fetcher, target: str, config: Config) -> Robots:

@@ -38,8 +38,8 @@ def command(crawl: str | None, db: str, quiet: bool, **given: Any) -> None:
 
     loaded = options.loaded(given)
     code = asyncio.run(_carried_out(app.extract(crawl, store=options.existing(db), loaded=loaded), quiet=quiet))
-    if code in INTERRUPTED:
-        os._exit(code)  # nothing is left to do, and a thread may hang in a page
+    if code in INTERRUPTED and loaded.config.parse.workers == 0:
+        os._exit(code)  # nothing is left to do, and the thread may hang in a page
     raise SystemExit(code)
 
 
@@ -63,7 +63,8 @@ async def _carried_out(extracting: Extracting, *, quiet: bool) -> int:
         _summary(extracting, time.monotonic() - began)
     if received:
         return 128 + received[0]
-    return 0 if extracting.done else 1
+    all_failed = extracting.failed == extracting.pages > 0
+    return 0 if extracting.done and not all_failed else 1
 
 
 def _progress(extracting: Extracting, seconds: float) -> str:

@@ -87,7 +87,7 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
-    text = printable(f"{value:g}" if isinstance(value, float) else str(value))
+    text = printable(f"{value:.15g}" if isinstance(value, float) else str(value))
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 

@@ -65,7 +65,7 @@ def _show(tried: Tried) -> None:
 
 def _show_rule(rule: ExplainedRule) -> None:
     """Field by field: the value, the selector that gave it, and why it is empty."""
-    from scraper.cli.output import say, table
+    from scraper.cli.output import cell, say
     from scraper.printable import printable
 
     found = f": {printable(rule.each)} finds {rule.found}" if rule.each is not None and rule.takes and rule.fits else ""
@@ -75,8 +75,10 @@ def _show_rule(rule: ExplainedRule) -> None:
     for position, record in enumerate(rule.records[:MOST_SHOWN]):
         dropped = f", dropped: {printable(record.dropped)}" if record.dropped is not None else ""
         click.echo(f"{printable(rule.rule)} {position}{dropped}")
-        rows = [(field.name, field.value, field.selector or "", field.why or "") for field in record.fields]
-        table(("field", "value", "selector", "note"), rows)
+        for field in record.fields:
+            click.echo(f"  {printable(field.name)}: {cell(field.value)}")
+            why = f"  {printable(field.why)}" if field.why else ""
+            click.echo(f"      {printable(field.selector or '')}{why}")
     for url in rule.follow:
         click.echo(f"  follows {printable(url)}")
     if len(rule.records) > MOST_SHOWN:

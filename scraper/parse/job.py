@@ -31,12 +31,16 @@ else:
     from backports import zstd
 
 COMPRESSION = 3  # zstd's level
+OUT_OF_MEMORY = "memory: the page takes more than a worker may have"
 _new: Any = tuple.__new__  # a page has a hundred links, and this way to make one takes a tenth of the usual
 
 Asked: TypeAlias = tuple[str, int, tuple[tuple[str, str], ...], bytes]
 Task: TypeAlias = Literal["parse", "remake", "explain"]
 Question: TypeAlias = tuple[Task, Asked]
 Answer: TypeAlias = tuple[Literal["page"], tuple[Any, ...]] | tuple[Literal["failed"], str]
+
+
+_NO_MEMORY: Answer = ("failed", OUT_OF_MEMORY)
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,19 @@ def answer(page: Asked, settings: Settings | bytes, task: Task = "parse") -> Ans
 
     Settings come pickled where they cross a process boundary: the same bytes each time, which are unpickled once.
     """
+    outcome = _attempt(page, settings, task)
+    if outcome == _NO_MEMORY:
+        gc.collect()  # only now: until it was told, the error held all that had been made of the page
+    return outcome
+
+
+def _attempt(page: Asked, settings: Settings | bytes, task: Task) -> Answer:
     try:
         return "page", _TASKS[task](*page, _unpacked(settings) if isinstance(settings, bytes) else settings)
     except ParseError as error:
         return "failed", clean(error.detail)
     except MemoryError:
-        gc.collect()
-        return "failed", "memory: the page takes more than a worker may have"
+        return _NO_MEMORY
     except ScraperError as error:
         return "failed", clean(str(error))
     except BaseException as error:  # noqa: BLE001 (a parser is a stranger's code; whatever it raises is this page's outcome)
@@ -98,7 +108,7 @@ def parse_page(
         digest = blake2b(body, digest_size=16).hexdigest()
         return (
             charset, digest, *read, sent, page.bad_links, records, stored, len(body), page.metadata.noindex, headings,
-            ruled.matched + extracted.matched,
+            ruled.matched + extracted.matched, _cleaned(ruled.failure or extracted.failure),
         )  # fmt: skip
     finally:
         page.close()
@@ -112,6 +122,8 @@ def remake_page(
     try:
         made = run_rules(settings.makers, page)
         more = run_extractors(settings.makers, page)
+        if failure := made.failure or more.failure:
+            raise ParseError(url, failure)
         return _plain_records(made.records + more.records), made.matched + more.matched
     finally:
         page.close()

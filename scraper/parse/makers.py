@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from scraper.errors import ConfigError
+from scraper.errors import ConfigError, ParseError
 from scraper.model import Record
 from scraper.parse import extract
 
@@ -45,11 +45,12 @@ class Makers(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What makers make of a page; `follow` are absolute URLs, not yet canonical."""
+    """What makers make of a page; `follow` are absolute URLs, not yet canonical; `failure` tells what went wrong."""
 
     records: list[Record]
-    matched: Matched
-    follow: tuple[str, ...]
+    matched: Matched = ()
+    follow: tuple[str, ...] = ()
+    failure: str | None = None
 
 
 def load(rules: Iterable[str | Path], extractors: Iterable[str | Callable[..., Any]]) -> Makers:
@@ -63,13 +64,16 @@ def load(rules: Iterable[str | Path], extractors: Iterable[str | Callable[..., A
 
 
 def run_rules(makers: Makers, page: Page) -> Made:
-    """Return what the rules make of a page. Raises ParseError for broken JSON."""
+    """Return what the rules make of a page: nothing if one fails, as on broken JSON."""
     if not makers.rules:
-        return Made([], (), ())
+        return Made([])
     from scraper.parse import rules
 
     known = _rules(makers.rules)
-    made = rules.run(known, page)
+    try:
+        made = rules.run(known, page)
+    except ParseError as error:
+        return Made([], failure=error.detail)
     with_fields = {rule.name for rule in known if rule.fields}
     records = [Record(its.rule, position, data) for its in made for position, data in enumerate(its.records)]
     matched = tuple((its.rule, len(its.records)) for its in made if its.rule in with_fields)
@@ -77,13 +81,20 @@ def run_rules(makers: Makers, page: Page) -> Made:
 
 
 def run_extractors(makers: Makers, page: Page) -> Made:
-    """Return what the extractors make of a page. Raises ParseError for whatever goes wrong in them."""
-    if not makers.extractors:
-        return Made([], (), ())
-    chosen = [one for one in _extractors(makers.extractors) if one.takes(page.url)]
-    records = extract.run(chosen, page)
-    counts = [(one.name, sum(record.rule == one.name for record in records)) for one in chosen]
-    return Made(records, tuple(counts), ())
+    """Return what the extractors make of a page; one that fails makes nothing, and does not concern the others."""
+    records: list[Record] = []
+    matched: list[tuple[str, int]] = []
+    failure = None
+    for one in _extractors(makers.extractors) if makers.extractors else ():
+        if one.takes(page.url):
+            try:
+                made = extract.run([one], page)
+            except ParseError as error:
+                failure = failure or error.detail
+            else:
+                records += made
+                matched.append((one.name, len(made)))
+    return Made(records, tuple(matched), failure=failure)
 
 
 def explain_rules(makers: Makers, page: Page) -> tuple[ExplainedRule, ...]:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 class _Job(NamedTuple):
     question: job.Question
     answer: asyncio.Future[job.Answer]
+    alone: bool = False  # it has been together with a page that failed them all
 
 
 class Workers:
@@ -117,30 +118,42 @@ class Workers:
     async def _feed(self) -> None:
         """Hand jobs to a worker, a few in one message while many wait, until this task is cancelled."""
         while True:
-            jobs = [await self._line.get()]
-            share = min(self._together, 1 + self._line.qsize() // len(self._feeders))
-            while len(jobs) < share and not self._line.empty():
-                jobs.append(self._line.get_nowait())
+            jobs = self._together_with(await self._line.get())
             try:
-                await self._carry(jobs)
-            finally:
+                again = await self._carry(jobs)
+            except BaseException:
                 for one in jobs:
-                    _stop(one)  # nothing, if it has its answer
+                    _stop(one)
+                raise
+            for one in again:
+                self._line.put_nowait(one._replace(alone=True))
 
-    async def _carry(self, jobs: Sequence[_Job]) -> None:
-        """Get the answers; where one page fails them all, each is asked alone."""
+    def _together_with(self, first: _Job) -> list[_Job]:
+        """Add to a job those that go to a worker with it."""
+        jobs = [first]
+        share = 1 if first.alone else min(self._together, 1 + self._line.qsize() // len(self._feeders))
+        while len(jobs) < share and not self._line.empty():
+            one = self._line.get_nowait()
+            if one.alone:
+                self._line.put_nowait(one)
+                break
+            jobs.append(one)
+        return jobs
+
+    async def _carry(self, jobs: Sequence[_Job]) -> list[_Job]:
+        """Get the answers; return the jobs to ask alone: where one page failed them all, or took their memory."""
         wanted = [one for one in jobs if not one.answer.done()]
-        if len(wanted) > 1:
+        if len(wanted) == 1:
+            await self._carry_alone(wanted[0])
+        elif wanted:
             try:
                 outcome = await self._asked(wanted)
             except Exception as error:  # noqa: BLE001 - it is raised again for each page that is asked alone
                 log.debug("%d pages together: %r", len(wanted), error)
             else:
                 if outcome is not None and outcome.kind == "done":
-                    _settle(wanted, outcome)
-        for one in wanted:
-            if not one.answer.done():
-                await self._carry_alone(one)
+                    _settle(wanted, outcome, but=job.OUT_OF_MEMORY)
+        return [one for one in wanted if not one.answer.done()]
 
     async def _carry_alone(self, one: _Job) -> None:
         """Ask until there is an answer; a page whose worker was killed for no known reason gets one more try."""
@@ -186,9 +199,10 @@ class Workers:
                 one.answer.remove_done_callback(look)
 
 
-def _settle(jobs: Sequence[_Job], outcome: Outcome) -> None:
+def _settle(jobs: Sequence[_Job], outcome: Outcome, *, but: str | None = None) -> None:
+    """Give each its answer, `but` one that says this."""
     for one, answer in zip(jobs, outcome.answers, strict=True):
-        if not one.answer.done():
+        if not one.answer.done() and answer[1] != but:
             one.answer.set_result(answer)
 
 

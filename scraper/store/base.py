@@ -15,13 +15,17 @@ HEARTBEAT = 4.0  # seconds between signs of life
 
 @dataclass(frozen=True, slots=True)
 class NewCrawl:
-    """What a crawl is begun with; `seeds` are the first hundred, `digest` stands for all `seed_count` of them."""
+    """What a crawl is begun with; `seeds` are the first hundred, `digest` stands for all `seed_count` of them.
+
+    `makers` stands for the rules and extractors that it is run with.
+    """
 
     name: str
     config: str
     seeds: tuple[str, ...]
     seed_count: int
     digest: str
+    makers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class RuleTally(NamedTuple):
 
 
 class StoredPage(NamedTuple):
-    """A page as it is kept; `headers` are the few that are, `body` is zstd, None if it was not kept."""
+    """A page as it is kept; `headers` without cookies, `body` is zstd, None if it was not kept."""
 
     id: int
     url: str
@@ -84,7 +88,7 @@ class Store(Protocol):
     ) -> Crawl:
         """Create a crawl with all its seeds, or nothing at all, and take its lease."""
 
-    async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
+    async def take_crawl(self, crawl: Crawl, config: str, makers: str = "", *, now: float) -> Crawl:
         """Take the lease of an unfinished crawl, to go on with it. Raises StoreBusy while somebody else has it.
 
         A run of it in this process that is just being left is waited for.

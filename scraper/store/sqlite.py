@@ -108,7 +108,7 @@ class SqliteStore:
                     await in_thread(self._writer, sqlite_write.add_roots, crawl_id, [root])
         return await self.find_crawl(crawl_id)
 
-    async def take_crawl(self, crawl: Crawl, config: str, *, now: float) -> Crawl:
+    async def take_crawl(self, crawl: Crawl, config: str, makers: str = "", *, now: float) -> Crawl:
         """See `Store.take_crawl`."""
         owner, deadline = lease.to_json(lease.myself()), time.monotonic() + LEAVING
 
@@ -117,7 +117,7 @@ class SqliteStore:
             if holder == owner and until > now and time.monotonic() < deadline:
                 return False
             refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
-            sqlite_write.take(db, crawl.id, config, owner=owner, lease_until=now + LEASE, now=now)
+            sqlite_write.take(db, crawl.id, config, makers, owner=owner, lease_until=now + LEASE, now=now)
             return True
 
         while not await self._write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself

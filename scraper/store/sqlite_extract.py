@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -12,7 +13,8 @@ from scraper.store.base import Extraction, Remade, RuleTally, StoredPage
 from scraper.store.sqlite_write import count_rules, insert_records
 
 _PAGES = """
-SELECT page.url_id, url.url, page.status, page.content_type, page.charset, page.etag, page.last_modified, body.zstd
+SELECT page.url_id, url.url, page.status, page.content_type, page.charset, page.etag, page.last_modified, page.headers,
+       body.zstd
 FROM page JOIN url ON url.id = page.url_id LEFT JOIN body ON body.url_id = page.url_id
 WHERE page.crawl_id = ? AND page.url_id > ? ORDER BY page.url_id LIMIT ?
 """
@@ -34,8 +36,8 @@ async def stored_pages(db: aiosqlite.Connection, crawl_id: int, *, after: int, l
     """Return pages after a number, in order, with the headers that are kept."""
     rows = await db.execute_fetchall(_PAGES, (crawl_id, after, limit))
     return [
-        StoredPage(number, url, status, _headers(content_type, charset, etag, last_modified), body)
-        for number, url, status, content_type, charset, etag, last_modified, body in rows
+        StoredPage(number, url, status, _headers(headers, content_type, charset, etag, last_modified), body)
+        for number, url, status, content_type, charset, etag, last_modified, headers, body in rows
     ]
 
 
@@ -72,9 +74,11 @@ async def rule_tallies(db: aiosqlite.Connection, crawl_id: int) -> list[RuleTall
 
 
 def _headers(
-    content_type: str | None, charset: str | None, etag: str | None, last_modified: str | None
+    headers: str | None, content_type: str | None, charset: str | None, etag: str | None, last_modified: str | None
 ) -> tuple[tuple[str, str], ...]:
-    """The headers as far as they are kept; the charset is the one that the page was read in."""
+    """The headers; of a page that an older version stored those few that it kept, with the charset it was read in."""
+    if headers is not None:
+        return tuple([(name, value) for name, value in json.loads(headers)])
     kind = f"{content_type or 'text/html'}; charset={charset}" if charset else content_type
     named = (("content-type", kind), ("etag", etag), ("last-modified", last_modified))
     return tuple((name, value) for name, value in named if value is not None)

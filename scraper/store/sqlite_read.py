@@ -14,7 +14,7 @@ from scraper.store.base import Claimed
 
 UNFINISHED = f"state <> '{CrawlState.FINISHED}'"
 HOSTS_IN_ONE_CLAIM = 20  # two terms a host of a compound SELECT, and not so many rows that the loop stands still
-CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, epoch"
+CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, makers, epoch"
 STATES = tuple(state.value for state in UrlState)
 
 _DEFERRED = (

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from scraper.config import StoreConfig
-from scraper.model import CrawlState, HostState, Kind, Link, Record, Tally, UrlState, Visit
+from scraper.model import CrawlState, HostState, Kind, Link, Record, Response, Tally, UrlState, Visit
 from scraper.store.base import NewCrawl
 from scraper.store.sqlite_hosts import HostIds
 
@@ -21,10 +21,11 @@ _INSERT_URL = (
     "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (host_id, key) DO NOTHING"
 )
-# A link that one page marks nofollow and another does not is followed. The reason stays until the row is queued.
+# A link that one page marks nofollow and another does not is followed, and one that has come into the scope since.
 _FOLLOW_AFTER_ALL = (
-    "UPDATE url SET state = 'queued', depth = ?, found_on = ?, detail = NULL"
-    " WHERE host_id = ? AND key = ? AND reason = 'nofollow' AND state = 'skipped'"
+    "UPDATE url SET state = 'queued', reason = NULL, detail = NULL, depth = ?, found_on = ?"
+    " WHERE host_id = ? AND key = ? AND state = 'skipped' AND reason IN ('nofollow', 'scope')"
+    " RETURNING host_id, depth, id"
 )
 # What a rule follows may have been found before, by a way that counts.
 _COME_NEARER = "UPDATE url SET depth = ?1 WHERE host_id = ?2 AND key = ?3 AND depth > ?1 AND state = 'queued'"
@@ -34,16 +35,14 @@ _QUEUE_NEW = (
 )
 # Grouping tempts SQLite to read the whole index in its order.
 _COUNT_NEW = "SELECT host_id, state, count(*) FROM url NOT INDEXED WHERE id > ? GROUP BY 1, 2"
-_QUEUE_FOLLOWED = (
-    "INSERT INTO queue SELECT host_id, 0, depth, id FROM url WHERE reason = 'nofollow' AND state = 'queued'"
-)
 
 
 def insert_crawl(db: sqlite3.Connection, new: NewCrawl, *, owner: str, lease_until: float, now: float) -> int:
     """Insert a running crawl and return its number."""
     ((crawl_id,),) = db.execute(
-        "INSERT INTO crawl (name, state, seeds, seed_count, digest, config, started_at, epoch, owner, lease_until)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING id",
+        "INSERT INTO crawl"
+        " (name, state, seeds, seed_count, digest, config, makers, started_at, epoch, owner, lease_until)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?) RETURNING id",
         (
             new.name,
             CrawlState.RUNNING,
@@ -51,6 +50,7 @@ def insert_crawl(db: sqlite3.Connection, new: NewCrawl, *, owner: str, lease_unt
             new.seed_count,
             new.digest,
             new.config,
+            new.makers,
             now,
             owner,
             lease_until,
@@ -65,13 +65,17 @@ def holders(db: sqlite3.Connection, name: str) -> list[tuple[str | None, float]]
     return [(owner, until) for owner, until in rows]
 
 
-def take(db: sqlite3.Connection, crawl_id: int, config: str, *, owner: str, lease_until: float, now: float) -> None:
+def take(
+    db: sqlite3.Connection, crawl_id: int, config: str, makers: str, *, owner: str, lease_until: float, now: float
+) -> None:
     """Make this process the one that runs the crawl."""
     db.execute(
-        "UPDATE crawl SET state = ?, config = ?, owner = ?, lease_until = ?, epoch = epoch + 1, finished_at = NULL"
-        " WHERE id = ?",
-        (CrawlState.RUNNING, config, owner, lease_until, crawl_id),
+        "UPDATE crawl SET state = ?, config = ?, makers = ?, owner = ?, lease_until = ?, epoch = epoch + 1,"
+        " finished_at = NULL WHERE id = ?",
+        (CrawlState.RUNNING, config, makers, owner, lease_until, crawl_id),
     )
+    # Pages that come now may have numbers below those that rules have been run over.
+    db.execute("DELETE FROM extraction WHERE crawl_id = ?", (crawl_id,))
     # A clock that was set back since would have a host wait for as long.
     latest = now + LONGEST_PARK
     db.execute(
@@ -149,12 +153,12 @@ def _end_urls(db: sqlite3.Connection, visits: Sequence[Visit]) -> None:
 def _store_pages(db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit], config: StoreConfig) -> None:
     pages = [(v, v.page, v.response) for v in visits if v.page is not None and v.response is not None]
     db.executemany(
-        "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 v.url.id, crawl_id, r.status, r.content_type or None, p.charset, p.title, p.description, p.lang, p.text,
                 p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3),
-                r.fetched_at, msgspec.json.encode(p.headings).decode(),
+                r.fetched_at, msgspec.json.encode(p.headings).decode(), _kept_headers(r),
             )
             for v, p, r in pages
         ],
@@ -168,6 +172,11 @@ def _store_pages(db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit],
             "INSERT INTO link VALUES (?, ?, ?, ?, ?)",
             [(v.url.id, n, link.url, link.text, link.rel) for v, p, _ in pages for n, link in enumerate(p.links)],
         )
+
+
+def _kept_headers(response: Response) -> str:
+    """The headers as JSON, without cookies, which are secrets."""
+    return msgspec.json.encode([pair for pair in response.headers if not pair[0].startswith("set-cookie")]).decode()
 
 
 def insert_records(db: sqlite3.Connection, made: Iterable[tuple[int, Iterable[Record]]]) -> None:
@@ -245,30 +254,21 @@ def _insert_urls(db: sqlite3.Connection, crawl_id: int, rows: list[tuple[Any, ..
         changes[host_id][state] += count
         inserted[state] += count
     followed = _follow_after_all(db, rows)
-    for host_id, count in followed:
-        changes[host_id].update({UrlState.QUEUED: count, UrlState.SKIPPED: -count})
+    for host_id, _, _ in followed:
+        changes[host_id].update({UrlState.QUEUED: 1, UrlState.SKIPPED: -1})
     _count(db, changes)
     total = inserted.total()
     db.execute("UPDATE crawl SET discovered = discovered + ? WHERE id = ?", (total, crawl_id))
-    again = sum(count for _, count in followed)
-    inserted.update({UrlState.QUEUED: again, UrlState.SKIPPED: -again})
+    inserted.update({UrlState.QUEUED: len(followed), UrlState.SKIPPED: -len(followed)})
     return inserted
 
 
-def _follow_after_all(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int]]:
-    ((any_nofollow,),) = db.execute("SELECT EXISTS (SELECT 1 FROM url WHERE reason = 'nofollow')")
-    if not any_nofollow:
-        return []
-    db.executemany(
-        _FOLLOW_AFTER_ALL,
-        [(row[4], row[9], row[0], row[1]) for row in rows if row[6] is UrlState.QUEUED],
-    )
-    followed = db.execute(
-        "SELECT host_id, count(*) FROM url WHERE reason = 'nofollow' AND state = 'queued' GROUP BY 1"
-    ).fetchall()
-    db.execute(_QUEUE_FOLLOWED)
-    db.execute("UPDATE url SET reason = NULL WHERE reason = 'nofollow' AND state = 'queued'")
-    return [(host_id, count) for host_id, count in followed]
+def _follow_after_all(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, int, int]]:
+    """Queue what was skipped before and need not be; return host, depth and number of each."""
+    offered = [(row[4], row[9], row[0], row[1]) for row in rows if row[6] is UrlState.QUEUED]
+    followed = [row for one in offered for row in db.execute(_FOLLOW_AFTER_ALL, one).fetchall()]
+    db.executemany("INSERT INTO queue VALUES (?, 0, ?, ?)", followed)
+    return followed
 
 
 def _count(db: sqlite3.Connection, changes: dict[int, Counter[str]]) -> None:

@@ -221,6 +221,50 @@ def test_failures():
     assert kind == "page" or why.startswith("tree: ")
 
 
+def test_memory_comes_back():
+    """What was made of a page that took too much memory is gone before the next page."""
+
+    class Big:
+        alive = 0
+
+        def __init__(self):
+            Big.alive += 1
+            self.itself = self
+
+        def __del__(self):
+            Big.alive -= 1
+
+    def explode(page):
+        big = Big()
+        raise MemoryError(big)
+
+    gc.disable()
+    try:
+        assert job.answer(job.asked(RESPONSE), told(extractors=(extractor()(explode),))) == (
+            "failed",
+            job.OUT_OF_MEMORY,
+        )
+    finally:
+        gc.enable()
+    assert answer == ("failed", job.OUT_OF_MEMORY)
+    assert Big.alive == 0
+
+
+def test_a_failure_is_one_maker_s_own():
+    """An extractor that fails costs its own records alone: the page, its links and what others made are there."""
+
+    def bad(page):
+        raise ValueError("no")
+
+    page = parsed(rules=RULES, extractors=(extractor()(bad), heading))
+    assert [record.rule for record in page.records] == ["word", "word", "word", "heading"]
+    assert page.failure.startswith("extractor bad: ValueError: no")
+    assert page.matched == (("word", 3), ("none", 0), ("heading", 1))
+    assert len(page.links) == 2
+    stored = (RESPONSE.url, 200, RESPONSE.headers, page.body)
+    assert job.answer(stored, told(extractors=(extractor()(bad),)), "remake")[0] == "failed"
+
+
 @pytest.mark.parametrize(
     "body",
     [

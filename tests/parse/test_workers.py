@@ -105,17 +105,18 @@ async def test_pages_fail_alone(spec, tmp_path):
     """A page that hangs, crashes, eats memory or raises fails with what it did; the pages beside it are parsed."""
     config = ParseConfig(workers=2, timeout=0.5, memory=1 << 28)
     async with Workers(config, Patterns(), extractors=(spec,)) as workers:
-        names = ["hang", "exit", "eat", "killed", "raise"]
+        names = ["hang", "exit", "eat", "killed"]
         *failures, first, last = await asyncio.gather(
             *(failure(workers, name, tmp_path / "started") for name in names), pid(workers), pid(workers)
         )
-        assert failures[:4] == [
+        assert failures == [
             "timeout: over 0.5 s",
             "crash: worker died (exit code 7)",
             "memory: the page takes more than a worker may have",
             "crash: worker died (exit code -9)",
         ]
-        assert failures[4].startswith("extractor fail: ")
+        page = await workers.parse(response("raise"))
+        assert page.failure.startswith("extractor fail: ")
         assert os.getpid() not in {first, last}
         page = await workers.parse(response("killed-once", tmp_path / "once"))
         assert len(page.records) == 1  # the kernel may have killed it for another's memory: one more try is free
@@ -128,9 +129,28 @@ async def test_pages_that_go_together_fail_alone(spec, tmp_path):
     async with Workers(config, Patterns(), extractors=(spec,)) as workers:
         asked = [workers.parse(response(name, tmp_path / "started")) for name in names]
         pages = await asyncio.gather(*asked, return_exceptions=True)
-    assert [isinstance(page, ParseError) for page in pages] == [name != "pid" for name in names]
-    told = [page.detail.split(":")[0] for page in pages if isinstance(page, ParseError)]
-    assert told == ["crash", "extractor fail", "timeout", "memory", "crash"]
+    told = [page.detail if isinstance(page, ParseError) else page.failure for page in pages]
+    assert [why and why.split(":")[0] for why in told] == [
+        *(None, "crash", None, None, "extractor fail", None, "timeout", None, "memory", None, None, "crash", None)
+    ]
+
+
+GREEDY = """
+from scraper.parse import extractor
+
+@extractor()
+def keep(page):
+    yield {"size": len(bytearray(1 << 27)), "text": "x" * (1 << 25)}
+"""
+
+
+async def test_memory_is_each_page_s_own(tmp_path):
+    """Pages that go to a worker together do not share its memory: what one takes alone, each of them may take."""
+    (tmp_path / "greedy.py").write_text(GREEDY)
+    config = ParseConfig(workers=1, memory=(1 << 28))
+    async with Workers(config, Patterns(), extractors=(str(tmp_path / "greedy.py"),)) as workers:
+        pages = await asyncio.gather(*(workers.parse(response(f"{number}")) for number in range(8)))
+    assert [page.failure for page in pages] == [None] * 8
 
 
 async def test_stopped_from_outside(spec, tmp_path):

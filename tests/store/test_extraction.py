@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from scraper.errors import CrawlNotFound, LeaseLost, StoreBusy
-from scraper.model import CrawlState, Record, Tally
+from scraper.model import CrawlState, Record, Response, Tally
 from scraper.store import Remade, RuleTally
 
 OLD = [{"n": 1}, {"n": 2}]
@@ -46,11 +46,11 @@ async def test_rules_are_counted(store, crawl):
 
 
 async def test_pages_come_in_order_with_their_bodies(store, crawl):
-    """Stored pages come by number, a few at a time, with what is kept of them."""
+    """Stored pages come by number, a few at a time, with their headers and bodies."""
     first = await store.stored_pages(crawl, after=0, limit=2)
     (last,) = await store.stored_pages(crawl, after=first[-1].id, limit=2)
     assert [page.url[-2:] for page in (*first, last)] == ["/a", "/b", "/c"]
-    assert (last.status, last.headers, last.body) == (200, (("content-type", "text/html; charset=utf-8"),), b"zstd")
+    assert (last.status, last.headers, last.body) == (200, (("content-type", "text/html"),), b"zstd")
     assert await store.stored_pages(crawl, after=last.id, limit=2) == []
 
 
@@ -118,3 +118,40 @@ async def test_of_a_crawl_that_runs(store, make):
     assert await store.audit(running) == Tally(discovered=1, queued=1)
     with pytest.raises(CrawlNotFound):
         await store.find_crawl("other")
+
+
+async def test_a_crawl_that_goes_on(store, make, queued):
+    """Pages fetched after an interrupted extraction are not passed over: with more pages it begins anew."""
+    crawl = await make.crawl(store, "/a", "/b")
+    late, early = await queued(store, crawl)
+    await store.complete(crawl, [make.fetched(early)], [], now=1000.0)
+    await store.end_crawl(crawl, CrawlState.INTERRUPTED, now=1001.0)
+    extraction = await store.begin_extraction(crawl, ("rule",), "d1", now=2000.0)
+    pages = await store.stored_pages(crawl, after=0, limit=9)
+    await store.replace_records(extraction, [made(page) for page in pages], now=2000.0)
+    await store.end_extraction(extraction, done=False)
+    again = await store.take_crawl(crawl, crawl.config, now=3000.0)
+    await store.complete(again, [make.fetched(late)], [], now=3000.0)
+    await store.end_crawl(again, CrawlState.FINISHED, now=3001.0)
+    anew = await store.begin_extraction(crawl, ("rule",), "d1", now=4000.0)
+    assert (anew.done_to, anew.pages) == (0, 2)
+
+
+async def test_cookies_are_not_kept(store, make, queued):
+    """The headers of a page are kept, but for its cookies."""
+    crawl = await make.crawl(store, "/a")
+    (url,) = await queued(store, crawl)
+    headers = (("content-type", "text/html"), ("set-cookie", "s=secret"), ("x-a", "1"), ("x-a", "2"))
+    await store.complete(crawl, [make.fetched(url, response=Response(url.url, 200, headers))], [], now=1000.0)
+    (page,) = await store.stored_pages(crawl, after=0, limit=1)
+    assert page.headers == (("content-type", "text/html"), ("x-a", "1"), ("x-a", "2"))
+
+
+async def test_a_page_of_an_older_version(store, make, queued, database):
+    """Of a page that was stored without its headers the media type and the charset it was read in are known."""
+    crawl = await make.crawl(store, "/a")
+    await store.complete(crawl, [make.fetched(url) for url in await queued(store, crawl)], [], now=1000.0)
+    with closing(sqlite3.connect(database.place)) as db, db:
+        db.execute("UPDATE page SET headers = NULL")
+    (page,) = await store.stored_pages(crawl, after=0, limit=1)
+    assert page.headers == (("content-type", "text/html; charset=utf-8"),)

@@ -104,25 +104,25 @@ async def test_what_has_ended_stays_ended(store, make, by_path):
     """A link to a URL that was fetched, failed or skipped does not queue it again."""
     crawl = await make.crawl(store, f"{A}/fetched", f"{A}/failed", f"{A}/robots", f"{A}/last")
     urls = await by_path(store, crawl)
-    scope = make.link(f"{A}/scope", "scope")
     visits = [
-        make.fetched(urls["/fetched"], scope),
+        make.fetched(urls["/fetched"], make.link(f"{A}/trap", "trap")),
         make.visit(urls["/failed"], reason="dns"),
         make.visit(urls["/robots"], reason="robots"),
     ]
     await store.complete(crawl, visits, [], now=1000.0)
-    again = make.fetched(urls["/last"], f"{A}/fetched", f"{A}/failed", f"{A}/robots", f"{A}/scope")
+    again = make.fetched(urls["/last"], f"{A}/fetched", f"{A}/failed", f"{A}/robots", f"{A}/trap")
     assert (await store.complete(crawl, [again], [], now=1000.0)).discovered == 0
     assert await by_path(store, crawl) == {}
     assert await store.audit(crawl) == Tally(5, fetched=2, skipped=2, failed=1)
 
 
+@pytest.mark.parametrize("reason", ["nofollow", "scope"])
 @pytest.mark.parametrize("order", ["nofollow-first", "nofollow-last", "one-batch"])
-async def test_a_nofollow_link_is_followed_if_another_page_says_so(store, make, by_path, order):
-    """A link that one page marks nofollow and another does not is followed, in whatever order they are read."""
+async def test_a_nofollow_link_is_followed_if_another_page_says_so(store, make, by_path, order, reason):
+    """A link that one page marks nofollow and another does not is followed, in whatever order; so too out of scope."""
     crawl = await make.crawl(store, f"{A}/1", f"{A}/2", f"{A}/3")
     urls = await by_path(store, crawl)
-    no = make.fetched(urls["/1"], make.link(f"{A}/x", "nofollow"), make.link(f"{A}/y", "nofollow"))
+    no = make.fetched(urls["/1"], make.link(f"{A}/x", reason), make.link(f"{A}/y", reason))
     yes, also = make.fetched(urls["/2"], f"{A}/x"), make.fetched(urls["/3"], f"{A}/x")
     batches = {
         "nofollow-first": [[no], [yes, also]],
@@ -136,9 +136,7 @@ async def test_a_nofollow_link_is_followed_if_another_page_says_so(store, make, 
     assert total == await store.tally(crawl) == await store.audit(crawl) == Tally(5, queued=1, fetched=3, skipped=1)
     followed = await by_path(store, crawl)
     assert [(path, url.depth) for path, url in followed.items()] == [("/x", 1)]
-    await store.complete(
-        crawl, [make.fetched(followed["/x"], f"{A}/x", make.link(f"{A}/x", "nofollow"))], [], now=1000.0
-    )
+    await store.complete(crawl, [make.fetched(followed["/x"], f"{A}/x", make.link(f"{A}/x", reason))], [], now=1000.0)
     assert await store.tally(crawl) == await store.audit(crawl) == Tally(5, fetched=4, skipped=1)
 
 

@@ -144,7 +144,7 @@ class Model(RuleBasedStateMachine):
         row = self.rows.get(link)
         if row is None:
             self.rows[link] = Row("skipped" if reason else "queued", depth, reason, rank=-1 if hop else depth)
-        elif row.state == "skipped" and row.reason == "nofollow" and reason is None:
+        elif row.state == "skipped" and row.reason in {"nofollow", "scope"} and reason is None:
             self.rows[link] = Row("queued", depth, rank=depth)
 
     def _tally(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from scraper.parse.page import Page
 
 # In a template soupsieve does not look, and of an attribute in a namespace it knows the name without its prefix.
+_ODD_SPACE = re.compile(r"(?![ \t\n\r\f])\s")
 _FOREIGN = ("<svg", "<math")
 _NAMESPACED = ("xlink:", "xml:", "xmlns:")  # attributes that have a namespace there
 _SEARCHED = ",".join(sorted({*APART, *CODE}))
@@ -24,9 +26,16 @@ def is_fit(page: Page) -> bool:
     if page.builder != "turbo" or page.has_soup:
         return False
     html = page.html.lower()
-    if "<template" in html:
+    if "<template" in html or _has_odd_classes(page):
         return False
     return not (any(tag in html for tag in _FOREIGN) and any(name in html for name in _NAMESPACED))
+
+
+def _has_odd_classes(page: Page) -> bool:
+    """Is there white space in a class that bs4 splits it at, and HTML does not?"""
+    if page.html.isascii() and "&" not in page.html and not _ODD_SPACE.search(page.html):
+        return False
+    return _ODD_SPACE.search("x".join([tag.attr("class") for tag in page.tree.select("[class]")])) is not None
 
 
 class ByTree:

@@ -179,6 +179,7 @@ def test_standard(css, direct):
     [
         pytest.param("<template><p>x</template><p>y", 'a = "p"', id="template"),
         pytest.param("<svg><a xlink:href=x>y</a></svg>", 'a = "a[href]"', id="namespaced"),
+        pytest.param("<p class='a&nbsp;b'>x", 'a = ".b"', id="odd-space"),
         pytest.param("<p>x", 'a = "p:first-child"', id="pseudo-class"),
         pytest.param("<p>x", 'a = { select = "p", type = "html" }', id="html"),
         pytest.param("<p>x", 'a = { select = ["p", "b:empty"] }', id="second-choice"),
