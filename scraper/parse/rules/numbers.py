@@ -6,12 +6,22 @@ Where the marks between the digits leave a choice, it is made like this:
   Indian groups by commas too: `1,23,456.78`)
 - one mark more than once: groups (`12.000.000`); where they are not of three digits it is no number (`1.2.3`)
 - one comma: groups if three digits follow (`1,234`), else decimals (`3,5`, `0,123`, `1234,567`)
-- one dot: decimals (`1.234` is 1.234, as programs and English write), unless a currency stands beside it in whose
-  countries the dot groups (`1.234 €`), or a whole number is asked for and three digits follow
-- `decimal`, the mark itself, decides all of these where it is known
+- one dot: decimals (`1.234` is 1.234, as programs and English write), also beside `$`, `£`, `CHF` and others of
+  countries with a decimal dot, and beside dinars and rials of three decimals (`KWD 1.250`). It groups three digits
+  beside a currency of a country with a decimal comma (`1.234 €`, `12.990 Ft`, `150.000đ`, `$ 9.990 CLP`), before a
+  dash in place of decimals (`1.299,–`, `1.299:-`), and where a whole number is asked for
+- a space that does not break: groups. A plain space may as well stand between two numbers (`iPhone 12 128 GB`): it
+  groups beside a currency, where a 0 follows (`10 000`: no number of its own), and in a number that stands alone, but
+  for one word behind it and a bracket or a label with a colon before it (`1 234 km`, `Distance: 1 234 km`)
+- `decimal`, the mark itself, decides dots and commas where it is known
 
-A `-` counts where it stands right before the number or its currency, and not after a letter or a digit; brackets,
-units and percent signs are no part of the number.
+A currency counts before or behind the number, as sign, code or word, its codes and words in any case; but `ft` is a
+foot and `Ft` a forint, and `all`, `mad` and `try` are words, in capitals currencies. A `$` alone is taken for one of
+a decimal dot, though Chile groups by it.
+
+A `-` counts where it stands right before the number or its currency, at the start or after white space or an opening
+bracket, or between the two (`$-12`, `EUR-12`); `SKU-12` is 12. Brackets, units and percent signs are no part of the
+number.
 """
 
 from __future__ import annotations
@@ -23,16 +33,43 @@ from math import isfinite
 from scraper.parse.plain import LARGEST
 from scraper.parse.rules.digits import ascii_digits
 
-_CURRENCY = r"(?:[A-Z]{0,3}[$€£¥₹₺₽₩₫₴₪฿]|[A-Z]{3}|kr\.?|Rp\.?)"
 _SPACE = r"[ \u00a0\u2007\u2009\u202f]"
+_DASH = "[-−–]"
 _NUMBER = re.compile(
-    rf"(?:(?<![\w)\]])(?P<sign>[-−–])(?:{_CURRENCY}{_SPACE}?)?|{_CURRENCY}{_SPACE}?(?P<inner>[-−–]))?"
-    rf"(?P<number>(?:(?:\d{{1,3}}(?:{_SPACE}\d{{3}})+(?!\d)|\d+)(?:[.,٫٬]\d+|['’]\d{{3}}(?!\d))*"
-    r"|(?<![\w.,])[.,]\d+)"
-    r"(?:[eE][+-]?\d{1,3}(?!\w))?)"
+    rf"(?:(?:\d{{1,3}}(?:{_SPACE}\d{{3}})+(?!\d)|\d+)(?:[.,٫٬]\d+|['’]\d{{3}}(?!\d))*|(?<![\w.,])[.,]\d+)"
+    r"(?:[eE][+-]?\d{1,3}(?!\w))?"
 )
-_DOT_GROUPS = re.compile(r"€|R\$|₺|₫|\b(?:EUR|DKK|NOK|SEK|BRL|TRY|TL|VND|IDR|RON|lei|kr|Kč|Ft|Rp)\b")
-_NEAR = 6  # characters before and after a number in which its currency stands
+# Currencies of countries with a decimal comma: their prices have two decimals or none, so three digits are a group.
+_COMMA_SIGNS = r"[€₺₫₲₡₽₴₸₼₾₭៛]|(?:AR|CLP?|COL?P?|R|UYU?)\$|\$U|U\$S"
+_COMMA_CODES = (
+    "EUR|DKK|NOK|SEK|ISK|HUF|CZK|PLN|RON|BGN|RSD|MKD|HRK|BAM|RUB|UAH|BYN|MDL|KZT|GEL|AZN|VND|IDR|BRL|ARS|CLP|COP|UYU|PYG"
+    "|CRC|BOB|VES|DZD|XAF|XOF|AOA|MZN"
+)
+_COMMA_CAPITALS = "TRY|ALL|MAD"
+_COMMA_WORDS = (
+    "euros?|евро|kr|kroner|kronor|krónur|forint|kč|korun|zł|złotych|lei|leu|лв|лева|lv|din|dinara|дин|ден|kn|kuna|lek"
+    "|руб|рублей|р|грн|tl|vnđ|vnð|đ|đồng|rp|gs|bs|fcfa|cfa"
+)
+_COMMA = rf"(?i:{_COMMA_CODES}|{_COMMA_WORDS})|{_COMMA_CAPITALS}|Ft"
+_DOT_CODES = (
+    "USD|GBP|JPY|CNY|CHF|CAD|AUD|NZD|INR|MXN|KRW|ILS|THB|SGD|HKD|TWD|MYR|ZAR|PEN|EGP|AED|SAR|PKR"
+    "|KWD|BHD|OMR|TND|JOD|IQD|LYD"  # three decimals
+)
+_SIGN = rf"{_COMMA_SIGNS}|[A-Z]{{0,3}}[$£¥₹₩₪฿₱₦]"
+_ANY = rf"(?:{_SIGN}|(?<![^\W\d_])(?:{_COMMA}|(?i:{_DOT_CODES}|rs|fr))\.?)"
+_MINUS = re.compile(
+    rf"(?:(?<![^\s(\[{{]){_DASH}(?:{_ANY}{_SPACE}?)?"
+    rf"|(?:{_SIGN}|(?<![^\W\d_])(?:{_COMMA_CODES}|{_COMMA_CAPITALS}|{_DOT_CODES})){_DASH})\Z"
+)
+_WHOLE_PRICE = rf"{_SPACE}?[.,:][-−–—]{{1,2}}(?![\w()])"  # a dash in place of decimals, as in `1.299,–`
+_NO_DECIMALS = re.compile(_WHOLE_PRICE)
+_COMMA_BEFORE = re.compile(rf"(?:{_COMMA_SIGNS}|(?<![^\W\d_])(?:{_COMMA})\.?)[\s:($]{{0,3}}{_DASH}?\Z")
+_COMMA_BEHIND = re.compile(rf"(?:{_WHOLE_PRICE})?{_SPACE}?\$?{_SPACE}?(?:{_COMMA_SIGNS}|(?:{_COMMA})(?![^\W\d_]))")
+_ANY_BEFORE = re.compile(rf"{_ANY}[\s:($]{{0,3}}{_DASH}?\Z")
+_ANY_BEHIND = re.compile(rf"(?:{_WHOLE_PRICE})?{_SPACE}?{_ANY}(?![^\W\d_])|{_WHOLE_PRICE}")
+_NEAR = 14  # characters before a number in which its currency begins
+_LABEL_BEFORE = re.compile(rf"(?:\A|[:(\[])\s{{0,3}}(?:{_DASH}|[~≈+])?\Z")
+_WORD_BEHIND = re.compile(r"\s{0,3}[^\s()\[\]]*\s{0,3}(?:\Z|[)\]])")
 _MARKS = re.compile(r"[^\d]")
 _SPACES = re.compile(_SPACE)
 
@@ -61,13 +98,33 @@ def _first(text: str, decimal: str | None, *, whole: bool) -> str | None:
     match = _NUMBER.search(text)
     if match is None:
         return None
-    digits, mark, power = match["number"].lower().partition("e")
-    start, end = match.span("number")
-    near = text[max(0, start - _NEAR) : start] + " " + text[end : end + _NEAR]
-    dot_groups = whole or _DOT_GROUPS.search(near) is not None
+    start, end = match.span()
+    if " " in match[0] and not _is_one_number(text, start, end):
+        end = text.index(" ", start)
+    digits, mark, power = text[start:end].lower().partition("e")
+    dot_groups = (
+        whole
+        or _NO_DECIMALS.match(text, end) is not None
+        or _COMMA_BEHIND.match(text, end) is not None
+        or _before(_COMMA_BEFORE, text, start)
+    )
     plain = _ungrouped(_SPACES.sub(" ", digits).replace("’", "'"), decimal, dot_groups=dot_groups)
-    sign = "-" if match["sign"] or match["inner"] else ""
+    sign = "-" if _before(_MINUS, text, start) else ""
     return None if plain is None else f"{sign}{plain}{mark}{power}"
+
+
+def _before(pattern: re.Pattern[str], text: str, start: int) -> bool:
+    """Does what the pattern describes end where the number starts?"""
+    return pattern.search(text, max(0, start - _NEAR), start) is not None
+
+
+def _is_one_number(text: str, start: int, end: int) -> bool:
+    """Are the digits from start to end one number, though there are plain spaces between them?"""
+    if len(set(_SPACES.findall(text, start, end))) > 1:
+        return False  # the other kind is what groups
+    if " 0" in text[start:end] or _ANY_BEHIND.match(text, end) or _before(_ANY_BEFORE, text, start):
+        return True
+    return _before(_LABEL_BEFORE, text, start) and _WORD_BEHIND.match(text, end) is not None
 
 
 def _ungrouped(digits: str, decimal: str | None, *, dot_groups: bool) -> str | None:

@@ -74,6 +74,126 @@ def test_number(text, value):
     assert number(text) == value
 
 
+COMMA_COUNTRIES = [
+    *("€", "EUR", "Euro", "euros", "eur", "Ft", "HUF", "huf", "Kč", "kč", "CZK", "₫", "đ", "VNĐ", "vnđ", "VND"),
+    *("CLP", "ARS", "COP", "UYU", "PYG", "CRC", "CLP$", "COP$", "AR$", "R$", "BRL", "₲", "₡", "IDR", "Rp", "XOF"),
+    *("ISK", "DKK", "NOK", "SEK", "kr", "kr.", "RSD", "din.", "MKD", "HRK", "kn", "BGN", "лв.", "RON", "lei"),
+    *("PLN", "zł", "₽", "RUB", "руб.", "₴", "грн.", "TRY", "TL", "FCFA"),
+]
+DOT_COUNTRIES = [
+    *("$", "US$", "£", "¥", "₹", "USD", "GBP", "JPY", "CHF", "MXN"),
+    *("KWD", "BHD", "OMR", "TND", "JOD", "IQD", "LYD"),
+]
+
+
+@pytest.mark.parametrize("currency", COMMA_COUNTRIES)
+def test_dot_groups(currency):
+    """A dot before three digits groups beside any currency of a country with a decimal comma, however it is spelt."""
+    assert [number(f"150.000{gap}{currency}") for gap in ("", " ", "\xa0", ",- ")] == [150_000] * 4
+    assert [number(f"Ab {currency}{gap}1.234") for gap in ("", " ", "\xa0", ": ")] == [1234] * 4
+    assert [number(f"{currency} 12.99"), number(f"12.99 {currency}"), number(f"0.125 {currency}")] == [
+        12.99,
+        12.99,
+        0.125,
+    ]
+
+
+@pytest.mark.parametrize("currency", DOT_COUNTRIES)
+def test_dot_is_decimal(currency):
+    """A dot is decimal beside the currency of a country with a decimal dot or three decimals, and in its absence."""
+    assert [number(f"{currency} 1.234"), number(f"{currency}1.234"), number(f"1.234 {currency}")] == [1.234] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$ 9.990 CLP", 9990),
+        ("CLP $9.990", 9990),
+        ("$1.234 (1.100 €)", 1.234),
+        ("USD 1.234 (EUR 1.100)", 1.234),
+        ("12.990 Ft/db", 12990),
+        ("3.281 ft", 3.281),
+        ("1.234 TRY", 1234),
+        ("1.234 try", 1.234),
+        ("xeur 1.234", 1.234),
+        ("1.234 europium", 1.234),
+        ("1.234 m €", 1.234),
+        ("1.299,–", 1299),
+        ("1.299,-", 1299),
+        ("1.299,--", 1299),
+        ("1.299,— €", 1299),
+        ("1.299 ,-", 1299),
+        ("1.299:-", 1299),
+        ("1299.–", 1299),
+        ("1.299.–", 1299),
+        ("1,299.-", 1299),
+        ("1.299 :-)", 1.299),
+        ("1.299 - 1.399", 1.299),
+        ("1.299-1.399", 1.299),
+    ],
+)
+def test_one_dot(text, value):
+    """A currency counts right beside the number only, as a whole word; a dash in place of decimals shows a group."""
+    assert number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("SKU-123", 123),
+        ("ABC-12", 12),
+        ("XUSD-12", 12),
+        ("Price:-500", 500),
+        ("a/-5", 5),
+        ("USD-12", -12),
+        ("US$-12", -12),
+        ("-US$12", -12),
+        ("-USD 12", -12),
+        ("-kr 12", -12),
+        ("-SKU 12", 12),
+        ("€ -1.234", -1234),
+        ("(-12)", -12),
+        ("[−12]", -12),
+        ("now -5", -5),
+        ("-.5", -0.5),
+        ("a" * 40 + "-5", 5),
+    ],
+)
+def test_sign(text, value):
+    """A minus counts at the start, after white space, a bracket or a known currency; within a word it is a hyphen."""
+    assert number(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("iPhone 12 128 GB", 12),
+        ("iPhone 12 128\xa0GB", 12),
+        ("10 500 mg tablets", 10),
+        ("model 12 128", 12),
+        ("12 128,5 x 3", 12),
+        ("12\xa0128 GB phone", 12128),
+        ("iPhone 12\u202f128", 12128),
+        ("1\u2009234 128 GB", 1234),
+        ("now 1 234 €", 1234),
+        ("now 1 234,50 zł", 1234.5),
+        ("now 1 234,- Kč", 1234),
+        ("now EUR 1 234 each", 1234),
+        ("now -1 234 kr", -1234),
+        ("over 10 000 customers", 10_000),
+        ("some 12 345 067 people", 12_345_067),
+        ("1 234", 1234),
+        ("1 234 reviews", 1234),
+        ("(1 234 reviews) and more", 1234),
+        ("Distance: 12 345 km", 12345),
+        ("-12 345 km", -12345),
+    ],
+)
+def test_plain_space(text, value):
+    """A plain space groups beside a currency, before a 0, or in a number alone; a space without a break always does."""
+    assert number(text) == value
+
+
 @pytest.mark.parametrize(
     ("text", "decimal", "value"),
     [
@@ -87,6 +207,9 @@ def test_number(text, value):
         ("3,5", ".", None),
         (",5", ",", 0.5),
         (",5", ".", None),
+        ("12.990 Ft", ".", 12.99),
+        ("1.299,–", ".", 1.299),
+        ("USD 1.234", ",", 1234),
     ],
 )
 def test_decimal_mark(text, decimal, value):
@@ -137,5 +260,7 @@ def test_any_text(text):
 
 def test_long_text():
     """A text of a hundred thousand digits, marks or signs takes no longer than its length allows."""
-    for piece in ("1", "1,", "1 ", "-", "1 234", "$", ".1", "A"):
-        number(piece * (100_000 // len(piece)))
+    for piece in ("1", "1,", "1 ", "-", "1 234", "$", ".1", "A", "EUR-", "kr ", " ", "(", "."):
+        run = piece * (100_000 // len(piece))
+        number(run)
+        number(f"12 128{run}a b")
