@@ -8,6 +8,7 @@ a truth the `value` of data and meter (as in https://html.spec.whatwg.org/multip
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
@@ -31,6 +32,7 @@ _OWN = {
     "date": dict.fromkeys(("time", "ins", "del"), "datetime"),
     **dict.fromkeys(("number", "integer", "bool"), _VALUES),
 }
+_SPACES = re.compile(r"[ \t\n\r\f]+")
 # A text that is no attribute can be a URL by its looks only, or any word would be one.
 _URL_STARTS = ("http://", "https://", "/", "./", "../", "?")
 
@@ -128,5 +130,8 @@ class Elements:
             return self._view.markup(tag)
         if kind == "json":
             return "".join(self._view.pieces(tag, ""))
-        text = " ".join("".join(self._view.pieces(tag, " ")).split())[:LONGEST]
+        pieces = "".join(self._view.pieces(tag, " "))
+        if kind in {"number", "integer"}:  # where a space that does not break belongs to the number
+            return _SPACES.sub(" ", pieces).strip(" ")[:LONGEST]
+        text = " ".join(pieces.split())[:LONGEST]
         return text if kind != "url" or text.startswith(_URL_STARTS) else None

@@ -508,3 +508,9 @@ def test_plain_json(document):
     """Whatever the JSON document, records are what every database takes."""
     found = run(JSON_RULES, Page(URL, json.dumps(document), headers=JSON))
     json.dumps([one.records for one in found], allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_a_number_keeps_its_spaces():
+    """A space that does not break groups the digits of an element's number; any other white space is one space."""
+    assert value('{select = "p", type = "number"}', "<p>iPhone 12\n 12&nbsp;500") == 12
+    assert value('{select = "p", type = "number"}', "<p>\n 12&nbsp;500 \n") == 12500
