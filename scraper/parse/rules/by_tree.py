@@ -26,12 +26,12 @@ def is_fit(page: Page) -> bool:
     if page.builder != "turbo" or page.has_soup:
         return False
     html = page.html.lower()
-    if "<template" in html or _has_odd_classes(page):
+    if "<template" in html:
         return False
     return not (any(tag in html for tag in _FOREIGN) and any(name in html for name in _NAMESPACED))
 
 
-def _has_odd_classes(page: Page) -> bool:
+def has_odd_classes(page: Page) -> bool:
     """Is there white space in a class that bs4 splits it at, and HTML does not?"""
     if page.html.isascii() and "&" not in page.html and not _ODD_SPACE.search(page.html):
         return False

@@ -12,7 +12,7 @@ from scraper.errors import ParseError
 from scraper.parse.page import Page
 from scraper.parse.rules import records
 from scraper.parse.rules.by_soup import BySoup
-from scraper.parse.rules.by_tree import ByTree, is_fit
+from scraper.parse.rules.by_tree import ByTree, has_odd_classes, is_fit
 from scraper.parse.rules.elements import Elements
 from scraper.parse.rules.kinds import convert
 from scraper.parse.rules.records import Maker, Source
@@ -68,7 +68,9 @@ class Sources:
 
     def best_for(self, rule: Rule) -> Source:
         """The source that gives a rule its values soonest; what they are does not depend on it."""
-        return self.full if self._page.is_json or rule.needs_soup or not self._has_fit_tree else self._tree
+        if self._page.is_json or rule.needs_soup or not self._has_fit_tree:
+            return self.full
+        return self.full if rule.asks_class and self._has_odd_classes else self._tree
 
     @cached_property
     def full(self) -> Source:
@@ -82,6 +84,10 @@ class Sources:
     @cached_property
     def _has_fit_tree(self) -> bool:
         return is_fit(self._page)
+
+    @cached_property
+    def _has_odd_classes(self) -> bool:
+        return has_odd_classes(self._page)
 
 
 def make_all(rule: Rule, source: Source, url: str) -> Iterator[records.Made]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -51,7 +51,12 @@ class Rule:
     @cached_property
     def needs_soup(self) -> bool:
         """Is there a selector that only soupsieve can be trusted with, or a field of type html?"""
-        return _need_soup(() if self.each is None else (self.each,), self.follow, self.fields)
+        return any(one.css and one.direct is None for one in _selectors(self)) or _has_html(self.fields)
+
+    @cached_property
+    def asks_class(self) -> bool:
+        """Is there a selector for the page's own tree that looks at classes?"""
+        return any("[class" in one.direct for one in _selectors(self) if one.direct is not None)
 
     def takes(self, url: str) -> bool:
         """Tell whether the page of this URL is one for the rule."""
@@ -62,11 +67,17 @@ class Rule:
         return self.json if is_json else self.html
 
 
-def _need_soup(*parts: tuple[Selector | Field, ...]) -> bool:
-    for one in itertools.chain(*parts):
-        if isinstance(one, Field):
-            if one.kind == "html" or _need_soup(one.selectors, one.fields):
-                return True
-        elif one.css and one.direct is None:
-            return True
-    return False
+def _selectors(rule: Rule) -> Iterator[Selector]:
+    """Yield all selectors of a rule."""
+    if rule.each is not None:
+        yield rule.each
+    yield from rule.follow
+    fields = list(rule.fields)
+    while fields:
+        one = fields.pop()
+        yield from one.selectors
+        fields.extend(one.fields)
+
+
+def _has_html(fields: tuple[Field, ...]) -> bool:
+    return any(one.kind == "html" or _has_html(one.fields) for one in fields)
