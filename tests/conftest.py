@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import html
 import inspect
 import time
@@ -31,6 +32,12 @@ if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).paramet
 def pytest_configure() -> None:
     """Say that there is no event loop yet, or pytest-asyncio makes one that nobody closes."""
     asyncio.set_event_loop(None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection what is there by now: thousands of tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 class Site:

@@ -188,7 +188,7 @@ async def test_killed_and_gone_on_with(site, db, rules, records, tmp_path):
     slow = TITLE + '[[rule]]\nname = "slow"\n[rule.fields]\nx = {select = "p", regex = "(a|a?)+$"}\n'
     path = rules(slow)
     seen = [0]
-    for _ in range(4):
+    for _ in range(2):
         process = await _command(db, "--rules", str(path), cwd=tmp_path)
         async with asyncio.timeout(DEADLINE):
             while len(records()) <= seen[-1] and process.returncode is None:  # noqa: ASYNC110 - another process's doing

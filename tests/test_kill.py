@@ -230,7 +230,7 @@ async def killed_again_and_again(run, chance, kills, step, workers=1):
     return done
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.heavy), 1])
 async def test_killed(site, run, workers):
     """SIGKILL at any moment loses nothing, makes nothing twice, and costs at most what was under way."""
     serve(site, 60, workers)
@@ -273,8 +273,15 @@ async def test_only_the_crawler_is_killed(site, run):
     await crawl.resume_here()
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("number", "code", "group"),
+    [
+        pytest.param(signal.SIGINT, 130, True, id="SIGINT-group"),  # as a terminal sends it
+        pytest.param(signal.SIGTERM, 143, False, id="SIGTERM-process"),  # as a supervisor does
+        pytest.param(signal.SIGINT, 130, False, id="SIGINT-process", marks=pytest.mark.heavy),
+        pytest.param(signal.SIGTERM, 143, True, id="SIGTERM-group", marks=pytest.mark.heavy),
+    ],
+)
 async def test_stopped(site, run, number, code, group):
     """A signal ends the crawl within three seconds though a page hangs: what ran is stored, no process is left.
 

@@ -209,6 +209,7 @@ async def test_roots_come_once_in_a_row(told):
     assert [root async for root in seeds.roots(urls.host)] == [urls.host(A), urls.host(B), urls.host(A)]
 
 
+@pytest.mark.heavy
 async def test_a_long_list_costs_little_memory(path, told):
     """A list of 200,000 URLs is surveyed in less than a megabyte, and read again in batches."""
     with path.open("w") as lines:

@@ -94,7 +94,7 @@ def made(rules, html, *, soup):
         page.close()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     documents,
     st.none() | selectors,
