@@ -118,9 +118,7 @@ class Course:
                     safe.put_nowait(visit)
                     await safe.join()  # until it is taken: who consumes slowly holds up the line
             frontier, names = self._line.frontier, self._line.rules
-        counted = await store.rule_tallies(crawl)
-        unused = set(names).difference(its.rule for its in counted)
-        self.rules = (*counted, *(RuleTally(name) for name in names if name in unused))
+        self.rules = await tallied(store, crawl, names)
         return await self._outcome(store, crawl, frontier)
 
     def _add(self, more: Tally) -> None:
@@ -136,6 +134,12 @@ class Course:
         if self.tally.queued == 0:
             return CrawlState.FINISHED
         return CrawlState.LIMITED if frontier.is_spent else CrawlState.INTERRUPTED
+
+
+async def tallied(store: Store, crawl: Crawl, names: tuple[str, ...]) -> tuple[RuleTally, ...]:
+    """Return what these rules and extractors came to; of one that took no page, nothing."""
+    counted = {its.rule: its for its in await store.rule_tallies(crawl)}
+    return tuple(counted.get(name) or RuleTally(name) for name in names)
 
 
 def opened(store: Store | str | Path, config: Config) -> AbstractAsyncContextManager[Store]:

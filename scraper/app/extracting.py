@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scraper import config as settings
-from scraper.app.course import opened
+from scraper.app.course import opened, tallied
 from scraper.app.lease import kept_alive
 from scraper.config import Loaded
 from scraper.errors import ConfigError, ParseError, ParseInterrupted
@@ -105,10 +105,7 @@ class Extracting:
                         for one in batch:
                             self._count(one)
                             yield one  # noqa: ASYNC119 - who leaves early is told to `aclose`; a lease ends by itself
-                counted = await store.rule_tallies(self.crawl)
-                self.rules = tuple(its for its in counted if its.rule in names)
-                unused = set(names).difference(its.rule for its in counted)
-                self.rules += tuple(RuleTally(name) for name in names if name in unused)
+                self.rules = await tallied(store, self.crawl, names)
             finally:
                 await finish(
                     asyncio.create_task(store.end_extraction(extraction, done=self.done), name="end extraction")
@@ -137,14 +134,16 @@ class Extracting:
                     break
                 if not await self._ended(running[0]):
                     break
-                batch.append(running.popleft().result())
+                try:
+                    batch.append(running.popleft().result())
+                except ParseInterrupted:
+                    log.warning("the parse workers were stopped")
+                    break
                 if len(batch) >= BATCH or time.monotonic() - begun_at > AGE:
                     yield batch
                     batch, begun_at = [], time.monotonic()
             if batch:
                 yield batch
-        except ParseInterrupted:
-            log.warning("the parse workers were stopped")
         finally:
             for task in running:
                 task.cancel()

@@ -31,7 +31,7 @@ def words(pieces: list[str]) -> str:
 
 
 def _flowing(pieces: list[str]) -> Iterator[str]:
-    """Cut into lines by few passes over the whole: line by line would take three times as long."""
+    """Cut into lines by a few passes over the whole, not line by line."""
     text = " ".join("".join(pieces).split()).replace(f" {_MARK}", _MARK).replace(f"{_MARK} ", _MARK)
     while _MARK * 2 in text:
         text = text.replace(_MARK * 4, _MARK).replace(_MARK * 2, _MARK)

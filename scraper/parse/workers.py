@@ -86,8 +86,9 @@ class Workers:
     async def parse(self, response: Response) -> ParsedPage:
         """Return what the parse makes of a response.
 
-        Raises ParseError if the page, or an extractor on it, fails, takes too long or too much memory; ParseInterrupted
-        if the workers are stopped meanwhile; ScraperError if workers cannot live at all.
+        What goes wrong in a rule or an extractor is the page's `failure`. Raises ParseError if the parse takes too
+        long, too much memory or its worker's life; ParseInterrupted if the workers are stopped meanwhile; ScraperError
+        if workers cannot live at all.
         """
         return job.as_page(await self._answered("parse", job.asked(response)))
 
@@ -96,7 +97,7 @@ class Workers:
     ) -> tuple[tuple[Record, ...], Matched]:
         """Return the records that rules and extractors make of a stored page (its body in zstd), and who took it.
 
-        Raises as `parse` does.
+        Raises as `parse` does, and ParseError for what goes wrong in one of them.
         """
         records, matched = await self._answered("remake", (url, status, headers, body))
         return job.as_records(records), matched
