@@ -11,6 +11,7 @@ from scraper.errors import ConfigError
 MOST = 2**31 - 1  # of anything counted, and of seconds: what every database, clock and calendar can hold
 MOST_BYTES = 2**53  # what JSON keeps exact
 
+_PATH = re.compile(r"(?P<path>/[^\s?#=]*)=(?P<pages>\d{1,9})")
 _ORIGIN = re.compile(r"https?://(\[[\da-fA-F:.]+\]|[^\s/?#@:\[\]]+)(:(?P<port>\d{1,5}))?/?")
 
 
@@ -75,3 +76,17 @@ def are_origins(section: Struct, *names: str) -> None:
             origin = _ORIGIN.fullmatch(text)
             if origin is None or int(origin["port"] or 0) > 65535:
                 raise ConfigError(f"{name} holds no origin: {text!r}; write http://127.0.0.1:8000")
+
+
+def are_paths(section: Struct, *names: str) -> None:
+    """Refuse what does not name a path and a number of pages."""
+    for name in names:
+        for text in getattr(section, name):
+            if path_budget(text) is None:
+                raise ConfigError(f"{name} holds no path and number: {text!r}; write /calendar/=100")
+
+
+def path_budget(text: str) -> tuple[str, int] | None:
+    """Return the path and the number of pages that a text such as `/calendar/=100` names; None if it does not."""
+    match = _PATH.fullmatch(text)
+    return (match["path"], int(match["pages"])) if match else None

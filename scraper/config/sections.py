@@ -14,6 +14,7 @@ from scraper.config.checks import (
     MOST_BYTES,
     are_networks,
     are_origins,
+    are_paths,
     are_patterns,
     at_least,
     more_than_zero,
@@ -28,18 +29,27 @@ class CrawlConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     depth: int = 0
     max_pages: int | None = None
+    max_per_host: int | None = None
+    max_per_path: tuple[str, ...] = ()
     scope: Literal["host", "domain", "prefix", "any"] = "host"
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    sitemaps: bool = False
+    strip_parameters: tuple[str, ...] = ()
+    traps: bool = True
+    trap_pages: int = 500
+    max_age: float = 0.0
     rules: tuple[str, ...] = ()
     extractors: tuple[str, ...] = ()
     concurrency: int = 32
     grace: float = 1.5
 
     def __post_init__(self) -> None:
-        at_least(self, 0, "depth", "grace")
-        at_least(self, 1, "max_pages", "concurrency")
-        are_patterns(self, "include", "exclude")
+        at_least(self, 0, "depth", "grace", "max_age")
+        at_least(self, 1, "max_pages", "max_per_host", "trap_pages", "concurrency")
+        are_patterns(self, "include", "exclude", "prefer")
+        are_paths(self, "max_per_path")
 
 
 class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,10 +81,11 @@ class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     base: float = 1.0
     longest: float = 60.0
     within: float = 3600.0
+    budget: float = 0.1
 
     def __post_init__(self) -> None:
         at_least(self, 1, "attempts")
-        at_least(self, 0, "base", "longest", "within")
+        at_least(self, 0, "base", "longest", "within", "budget")
 
 
 class BreakerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,6 +108,8 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     delay: float = 0.5
     robots: bool = True
     nofollow: bool = True
+    noindex: bool = True
+    adaptive: bool = True
     longest_crawl_delay: float = 60.0
     longest_retry_after: float = 3600.0
     robots_expiry: float = 86400.0
