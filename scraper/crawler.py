@@ -11,8 +11,8 @@ from scraper import outcome
 from scraper.config import CrawlConfig
 from scraper.errors import BreakerOpen, FetchError, ParseError, ParseInterrupted, RetryLater
 from scraper.frontier import Frontier, Handout, Seen
-from scraper.model import CrawlUrl, Kind, Link, ParsedPage, Reason, Response, UrlState, Visit
-from scraper.parse import looks_like_html, wanted
+from scraper.model import CrawlUrl, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Visit
+from scraper.parse import looks_like_html, may_list, wanted
 from scraper.politeness import Fetch, Robots
 from scraper.printable import printable
 from scraper.scope import Patterns, Scope
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 class Crawler:
     """Visits what the frontier hands out, at most `config.concurrency` at once.
 
-    `fetch` is the wrapped fetch of pages, `ask_robots` gives a host's rules, `parse` makes a page of a response.
+    `fetch` is the wrapped fetch of pages, `ask_robots` gives a host's rules, `parse` makes a page of a response,
+    `list_urls` a listing, if it is a sitemap or a feed.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Crawler:
         fetch: Fetch,
         ask_robots: Callable[[CrawlUrl], Awaitable[Robots]],
         parse: Callable[[Response], Awaitable[ParsedPage]],
+        list_urls: Callable[[Response], Awaitable[Listing | None]],
         patterns: Patterns,
         scope: Scope,
         config: CrawlConfig,
@@ -43,6 +45,7 @@ class Crawler:
         self._fetch = fetch
         self._ask_robots = ask_robots
         self._parse = parse
+        self._list_urls = list_urls
         self._patterns = patterns
         self._scope = scope
         self._config = config
@@ -105,10 +108,11 @@ class Crawler:
             else:
                 visit = await self._visited(url)
         finally:
-            self._frontier.ended(handout, visit)
+            spent = self._frontier.ended(handout, visit)
         if visit is None:
             self._slots.release()
         else:
+            visit = dataclasses.replace(visit, spent=spent) if spent else visit
             _log(visit)
             self._ended.put_nowait(visit)
 
@@ -124,12 +128,37 @@ class Crawler:
             if visit.root is not None:
                 self._scope.add(visit.root)
             return visit
+        if response.status == outcome.NOT_MODIFIED:
+            return outcome.unchanged(url, response)
+        return await self._answered(url, response)
+
+    async def _answered(self, url: CrawlUrl, response: Response) -> Visit:
+        """The outcome of an answer that is neither a redirect nor "not modified"."""
         if not 200 <= response.status < 300:
             reason = Reason.HTTP_4XX if response.status >= 400 else Reason.PROTOCOL
             return outcome.answered(url, response, reason, response.note or str(response.status))
+        if url.kind is not Kind.PAGE or (url.seed and may_list(response.content_type)):
+            listed = await self._listed(url, response)
+            if listed is not None:
+                return listed
         if not wanted(response.content_type) or not (response.content_type or looks_like_html(response.body)):
             return outcome.answered(url, response, Reason.CONTENT_TYPE, response.content_type or "none, and no HTML")
         return await self._parsed(url, response)
+
+    async def _listed(self, url: CrawlUrl, response: Response) -> Visit | None:
+        """The outcome of a sitemap or a feed; None if it is a page after all."""
+        try:
+            listing = await self._list_urls(response)
+        except ParseInterrupted:
+            return outcome.given_back(url, None, self._clock())
+        except ParseError as error:
+            return outcome.unparsed(url, response, error)
+        if listing is not None:
+            light = dataclasses.replace(response, body=b"")
+            return outcome.listed(url, light, listing, self._patterns, self._scope)
+        if url.kind is not Kind.PAGE:
+            return outcome.answered(url, response, Reason.CONTENT_TYPE, f"no {url.kind}: {response.content_type}")
+        return None
 
     async def _parsed(self, url: CrawlUrl, response: Response) -> Visit:
         try:
@@ -141,16 +170,21 @@ class Crawler:
         # The worker made of the body what is kept of it.
         light = dataclasses.replace(response, body=b"")
 
+        judge = outcome.Judge(url.url, url.generation, self._patterns, self._scope)
+
         def news(links: Iterable[Link]) -> tuple[Link, ...]:
             # What an earlier visit has put in line it commits no later than this one.
-            return self._seen.news(links, lambda link: outcome.judged(link, self._scope), url.depth)
+            return self._seen.news(links, judge, url.depth)
 
         return outcome.fetched(url, light, page, news, depth=self._config.depth, obey_noindex=self._obey_noindex)
 
     async def _learn_robots(self, url: CrawlUrl) -> None:
         host = self._frontier.host(url.host)
         try:
-            host.learned(await self._ask_robots(url))
+            robots = await self._ask_robots(url)
+            host.learned(robots)
+            if self._config.sitemaps:
+                self._frontier.name_sitemaps(url.host_id, robots.sitemaps)
         except BreakerOpen:
             pass
         except FetchError as error:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 
 from scraper import urls
 from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
-from scraper.model import CrawlUrl, Link, ParsedPage, Reason, Response, UrlState, Verdict, Visit
+from scraper.model import CrawlUrl, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
 
 News = Callable[[Iterable[Link]], tuple[Link, ...]]  # judges links, leaves out those that are in line already
 MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
 LONGEST_CHAIN = 10  # redirects from the first URL to the last
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+NOT_MODIFIED = 304
 
 
 def refused(url: CrawlUrl, verdict: Verdict) -> Visit:
@@ -50,16 +51,24 @@ def unparsed(url: CrawlUrl, response: Response, error: ParseError) -> Visit:
     return answered(url, response, Reason.PARSE, error.detail)
 
 
+def unchanged(url: CrawlUrl, response: Response) -> Visit:
+    """The page is still as it is stored."""
+    return Visit(url, UrlState.FETCHED, None, "304 Not Modified", attempts=response.attempts, response=response)
+
+
 def redirected(url: CrawlUrl, response: Response, patterns: Patterns, scope: Scope) -> Visit:
     """The URL ends here; its target enters the frontier like a link, and a seed's target counts as a seed."""
     location = response.header("location") or ""
     try:
-        target = urls.canonical(location, url.url) if location else ""
+        found = urls.canonical(location, url.url) if location else ""
     except UrlError as error:
         return answered(url, response, Reason.PROTOCOL, f"{response.status} to what {error.why}")
-    if not target:
+    if not found:
         return answered(url, response, Reason.PROTOCOL, f"{response.status} without a Location")
     chain = (*url.via, url.url)
+    target = patterns.stripped(found)
+    if target in chain:
+        target = found  # the server insists on what we take for ballast
     if target in chain or len(chain) > LONGEST_CHAIN:
         why = f"leads back to {target}" if target in chain else f"more than {LONGEST_CHAIN} redirects"
         return Visit(
@@ -73,10 +82,11 @@ def redirected(url: CrawlUrl, response: Response, patterns: Patterns, scope: Sco
         )
     host = urls.host(target)
     verdict = patterns.judge(target)
-    root = scope.root_of(target) if url.seed and verdict is None else None
-    if verdict is None and root is None:
+    is_page = url.kind is Kind.PAGE
+    root = scope.root_of(target) if url.seed and is_page and verdict is None else None
+    if verdict is None and root is None and is_page:
         verdict = scope.judge(target, host)
-    link = Link(target, host, urls.key(target), verdict=verdict)
+    link = Link(target, host, urls.key(target), verdict=verdict, kind=url.kind, generation=url.generation)
     return Visit(
         url, UrlState.REDIRECTED, None, str(response.status), attempts=response.attempts, response=response,
         redirect_to=target, found=(link,), root=root,
@@ -108,10 +118,58 @@ def fetched(
     )  # fmt: skip
 
 
-def judged(link: Link, scope: Scope) -> Link:
-    """Judge a link that has no verdict by the scope."""
-    verdict = scope.judge(link.url, link.host)
-    return link if verdict is None else link._replace(verdict=verdict)
+def listed(url: CrawlUrl, response: Response, listing: Listing, patterns: Patterns, scope: Scope) -> Visit:
+    """A sitemap or a feed; what it names enters the frontier beside it, judged like any link.
+
+    A sitemap that an index names on its own host need not be in scope: robots.txt may point to another host for it
+    (https://www.sitemaps.org/protocol.html#sitemaps_cross_submits).
+    """
+    found = []
+    for entry in listing.entries:
+        target = patterns.stripped(entry.url)
+        host = urls.host(target)
+        verdict = patterns.judge(target)
+        if verdict is None and (entry.kind is Kind.PAGE or host != url.host):
+            verdict = scope.judge(target, host)
+        found.append(
+            Link(target, host, urls.key(target), verdict=verdict, kind=entry.kind, lastmod=entry.lastmod,
+                 priority=patterns.priority(target))
+        )  # fmt: skip
+    return Visit(
+        url, UrlState.FETCHED, None, _listing_notes(listing), attempts=response.attempts, response=response,
+        found=tuple(found), kind=listing.kind,
+    )  # fmt: skip
+
+
+class Judge:
+    """Judges the links of one page that have no verdict: by the scope, and where they stand among others."""
+
+    def __init__(self, url: str, generation: int, patterns: Patterns, scope: Scope) -> None:
+        self._shape: str | None = None  # made when it is first needed
+        self._url = url
+        self._generation = generation
+        self._patterns = patterns
+        self._scope = scope
+
+    def __call__(self, link: Link) -> Link:
+        """Return the link with its verdict, or with its generation and priority."""
+        verdict = self._scope.judge(link.url, link.host)
+        if verdict is not None:
+            return link._replace(verdict=verdict)
+        if self._patterns.prefer and (priority := self._patterns.priority(link.url)):
+            link = link._replace(priority=priority)
+        return link
+
+
+def _listing_notes(listing: Listing) -> str:
+    notes = [f"{len(listing.entries)} URLs"]
+    if listing.bad:
+        notes.append(f"{listing.bad} entries that are no URL")
+    if listing.beyond:
+        notes.append(f"{listing.beyond} more than a {listing.kind} may have")
+    if listing.note:
+        notes.append(listing.note)
+    return "; ".join(notes)
 
 
 def _oddities(response: Response, page: ParsedPage) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from scraper import urls
 from scraper.model import Reason, Verdict
@@ -19,11 +19,30 @@ _OUTSIDE = {
 
 
 class Patterns:
-    """The part of the scope that needs only the URL: its scheme, --include and --exclude. Sent to the parse workers."""
+    """What needs only the URL: its scheme, --include and --exclude, and which are preferred. Sent to the parse workers.
 
-    def __init__(self, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> None:
+    `strip` takes out of a URL what does not tell pages apart; None leaves all as they are.
+    """
+
+    def __init__(
+        self,
+        include: tuple[str, ...] = (),
+        exclude: tuple[str, ...] = (),
+        prefer: tuple[str, ...] = (),
+        strip: Callable[[str], str] | None = None,
+    ) -> None:
         self.include = tuple(re.compile(pattern) for pattern in include)
         self.exclude = tuple(re.compile(pattern) for pattern in exclude)
+        self.prefer = tuple(re.compile(pattern) for pattern in prefer)
+        self.strip = strip
+
+    def stripped(self, url: str) -> str:
+        """Return a canonical URL as it is asked for."""
+        return self.strip(url) if self.strip is not None else url
+
+    def priority(self, url: str) -> int:
+        """1 for a URL that goes before the others of its host, else 0."""
+        return int(any(pattern.search(url) for pattern in self.prefer))
 
     def judge(self, url: str) -> Verdict | None:
         """Return why a canonical URL is refused, or None."""

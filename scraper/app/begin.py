@@ -6,24 +6,26 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from scraper import config as settings
 from scraper import urls
-from scraper.app.line import Extractor
+from scraper.app.line import Extractor, patterns_of
 from scraper.app.run import Run
-from scraper.config import Config, Loaded
+from scraper.config import Config, CrawlConfig, Loaded
 from scraper.errors import ConfigError, CrawlNotFound
-from scraper.model import Crawl, CrawlState
-from scraper.parse import load_makers
-from scraper.scope import Scope
+from scraper.model import Crawl, CrawlState, Link
+from scraper.parse import Makers, load_makers
+from scraper.scope import Patterns, Scope
 from scraper.seeds import Seeds, Survey
-from scraper.store import NewCrawl, Store
+from scraper.store import IsDue, NewCrawl, Store
 
 log = logging.getLogger(__name__)
+
+FEW_SEEDS = 10_000
 
 
 def crawl(
@@ -32,6 +34,7 @@ def crawl(
     store: Store | str | Path = "scraper.db",
     name: str | None = None,
     new: bool = False,
+    recrawl: bool = False,
     loaded: Loaded | None = None,
     extractors: Iterable[str | Extractor] = (),
     complain: Callable[[str], None] = log.warning,
@@ -39,15 +42,19 @@ def crawl(
 ) -> Run:
     """Start a crawl, or go on with the unfinished one of the same name and seeds, and return it to be iterated.
 
+    With `recrawl` a finished crawl of that name is asked again: a page is stored if it has changed, what it was is kept
+    in `versions`, and what is gone is marked.
+
     `seeds` are URLs. `options` are settings by the names of the command line (`depth=2`, `max_pages=100`, …), or
     `loaded` holds them all. `extractors` are functions, or names of them (`shop.py:product`) that a resume finds again.
     `complain` is told of each bad line of a list. Raises ConfigError or UrlError for what cannot be meant, StoreError
     while it runs.
     """
-    found = seeds if isinstance(seeds, Seeds) else Seeds([seeds] if isinstance(seeds, str) else seeds)
     effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
-
-    return Run(_Fresh(found, name=name, new=new, complain=complain), store, effective, _unnamed(extractors))
+    strip = urls.Stripping(effective.config.crawl.strip_parameters)
+    found = seeds if isinstance(seeds, Seeds) else Seeds([seeds] if isinstance(seeds, str) else seeds, strip=strip)
+    start = _Fresh(found, name=name, new=new, recrawl=recrawl, complain=complain)
+    return Run(start, store, effective, _unnamed(extractors))
 
 
 def resume(
@@ -74,10 +81,13 @@ def _unnamed(extractors: Iterable[str | Extractor]) -> tuple[Extractor, ...]:
 class _Fresh:
     """A crawl of seeds: begun, or gone on with if it is the unfinished one of its name."""
 
-    def __init__(self, seeds: Seeds, *, name: str | None, new: bool, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, seeds: Seeds, *, name: str | None, new: bool, recrawl: bool, complain: Callable[[str], None]
+    ) -> None:
         self._seeds = seeds
         self._name = name
         self._new = new
+        self._recrawl = recrawl
         self._complain = complain
         self._survey: Survey | None = None
 
@@ -91,14 +101,23 @@ class _Fresh:
         assert self._survey is not None
         seeds, survey, config = self._seeds, self._survey, _opening(_rooted(loaded.config), self._seeds)
         name = self._name or seeds.name(survey)
-        if not self._new and (found := await _unfinished(store, name)) is not None:
+        makers = load_makers(config.crawl.rules, config.crawl.extractors)
+        begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest, makers.digest)
+        found = None if self._new else await _found(store, name)
+        if found is not None and found.state is not CrawlState.FINISHED:
             _refuse_other(found, survey.digest, _rooted(settings.from_json(found.config)), config)
             return await _continue(store, found, config)
-        scope = Scope(config.crawl.scope)
-        # Where no link is followed the scope is never asked, and a million seeds need not be remembered as its roots.
-        roots = seeds.roots(scope.root_of) if config.crawl.depth or config.crawl.rules else None
-        begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest, _makers(config))
-        crawl = await store.begin_crawl(begun, seeds.links(), roots, now=time.time())
+        scope, links = Scope(config.crawl.scope), _preferred(seeds.links(), patterns_of(config.crawl))
+        roots = seeds.roots(scope.root_of) if _asks_scope(config.crawl, survey.count) else None
+        if found is not None and self._recrawl:
+            _refuse_other(found, found.digest, _rooted(settings.from_json(found.config)), config)
+            taken = await store.take_crawl(found, begun.config, begun.makers, now=time.time())
+            crawl = await store.begin_round(
+                taken, begun, links, roots, _is_due(makers, config.crawl.max_age), now=time.time()
+            )
+            log.info("crawl %s is asked again, the %d. time", crawl.name, crawl.round)
+            return crawl, config
+        crawl = await store.begin_crawl(begun, links, roots, now=time.time())
         log.info("crawl %s begun with %d seed%s", crawl.name, survey.count, "" if survey.count == 1 else "s")
         return crawl, config
 
@@ -122,7 +141,7 @@ class _Again:
         found = await store.find_crawl(self._crawl, unfinished=True)
         kept = settings.from_json(found.config)
         config = _rooted(settings.overlaid(kept, loaded))
-        if different := _differences(kept, config, ("depth", "scope", "include", "exclude")):
+        if different := _differences(kept, config, ("depth", "scope", "include", "exclude", "strip_parameters")):
             raise ConfigError(
                 f"crawl {found.name!r} was begun otherwise: {'; '.join(different)}. What was left out then is not in"
                 " the store: start afresh with `scraper crawl --new`"
@@ -159,17 +178,40 @@ def _rooted_spec(spec: str) -> str:
     return f"{Path(file + suffix).expanduser().absolute()}{name}"
 
 
-async def _unfinished(store: Store, name: str) -> Crawl | None:
+async def _found(store: Store, name: str) -> Crawl | None:
     try:
-        found = await store.find_crawl(name)
+        return await store.find_crawl(name)
     except CrawlNotFound:
         return None
-    return found if found.state is not CrawlState.FINISHED else None
+
+
+def _asks_scope(config: CrawlConfig, seeds: int) -> bool:
+    """Where no link is followed the scope is not asked, and a million seeds need not be remembered as its roots.
+
+    One of a few seeds may be a sitemap.
+    """
+    return bool(config.depth or config.rules or config.sitemaps or seeds <= FEW_SEEDS)
+
+
+async def _preferred(batches: AsyncIterator[list[Link]], patterns: Patterns) -> AsyncIterator[list[Link]]:
+    async for batch in batches:
+        yield [link._replace(priority=patterns.priority(link.url)) for link in batch] if patterns.prefer else batch
+
+
+def _is_due(makers: Makers, max_age: float) -> IsDue:
+    now = time.time()
+
+    def is_due(url: str, asked_at: float) -> bool:
+        """Is what was asked then old enough to be asked again?"""
+        of_rule = makers.max_age(url)
+        return now - asked_at >= (max_age if of_rule is None else of_rule)
+
+    return is_due
 
 
 def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> None:
     """A name stands for one set of seeds and one scope while its crawl is unfinished."""
-    different = _differences(kept, asked, ("depth", "scope", "include", "exclude", "rules", "extractors"))
+    different = _differences(kept, asked, ("depth", "scope", "include", "exclude", "strip_parameters", "rules", "extractors"))
     if found.digest != digest:
         different.insert(0, "its seeds were others")
     if different:

@@ -11,13 +11,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from scraper import urls
 from scraper.app.lease import kept_alive
-from scraper.config import Config
+from scraper.config import Config, CrawlConfig
 from scraper.crawler import Crawler
-from scraper.fetch import Fetcher, Guard
+from scraper.fetch import Fetcher, Guard, conditions
 from scraper.frontier import Frontier
-from scraper.model import Crawl, CrawlUrl, Response, Tally, Visit
-from scraper.parse import Workers, wanted
+from scraper.model import Crawl, CrawlUrl, Kind, Response, Tally, Visit
+from scraper.parse import LONGEST_LISTING, Workers, may_list, wanted
 from scraper.politeness import Fetch, Robots, asking, breaking, product_token, retrying
 from scraper.scope import Patterns, Scope
 from scraper.store import Store, Writer
@@ -55,7 +56,7 @@ async def opened_line(
     add: Callable[[Tally], None],
 ) -> AsyncIterator[Line]:
     """Open session, workers and lease keeper, and put the line together; close all in reverse, whatever happens."""
-    patterns = Patterns(config.crawl.include, config.crawl.exclude)
+    patterns = patterns_of(config.crawl)
     clock = _steady()
     frontier = _frontier(store, crawl, config, tally, clock)
 
@@ -69,16 +70,23 @@ async def opened_line(
             fetch=_polite(fetcher, frontier, config, clock),
             ask_robots=_asking(fetcher, frontier, config, clock),
             parse=workers.parse,
+            list_urls=workers.listing,
             patterns=patterns,
             scope=Scope(config.crawl.scope, await store.roots(crawl)),
             config=config.crawl,
-            obey_noindex=config.politeness.robots,
+            obey_noindex=config.politeness.noindex,
             clock=clock,
         )
         writer = _writer(store, crawl, config, crawler, frontier=frontier, add=add)
         frontier.starving = writer.flush
         async with kept_alive(store, crawl, lambda: crawler.stop(0)):
             yield Line(crawler, frontier, writer, workers.makers.names)
+
+
+def patterns_of(config: CrawlConfig) -> Patterns:
+    """What the settings say of URLs."""
+    strip = urls.Stripping(config.strip_parameters) if config.strip_parameters else None
+    return Patterns(config.include, config.exclude, config.prefer, strip)
 
 
 def _steady() -> Clock:
@@ -94,9 +102,10 @@ def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally, clock: C
         crawl,
         config.politeness,
         agent=product_token(config.fetch.user_agent),
-        pages_left=None if pages is None else max(0, pages - tally.fetched),
+        pages_left=None if pages is None else max(0, pages - tally.pages),
         clock=clock,
         by_levels=config.crawl.depth <= LEVELS,
+        limits=config.crawl,
     )
 
 
@@ -127,7 +136,11 @@ def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ..
 
 def _polite(fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock) -> Fetch:
     async def fetch(url: CrawlUrl) -> Response:
-        return await fetcher.fetch(url.url, wanted=wanted)
+        if url.kind is not Kind.PAGE:
+            return await fetcher.fetch(url.url, limit=LONGEST_LISTING)
+        if url.seed:
+            return await fetcher.fetch(url.url, wanted=_page_or_listing, headers=conditions(url))
+        return await fetcher.fetch(url.url, wanted=wanted, headers=conditions(url))
 
     return retrying(
         breaking(fetch, lambda host: frontier.host(host).breaker, clock=clock),
@@ -138,6 +151,10 @@ def _polite(fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock) 
         sleep=asyncio.sleep,
         random=random.random,  # noqa: S311 - jitter
     )
+
+
+def _page_or_listing(content_type: str) -> bool:
+    return wanted(content_type) or may_list(content_type)
 
 
 def _asking(

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from scraper import urls
-from scraper.app.line import ROBOTS_BYTES
+from scraper.app.line import ROBOTS_BYTES, patterns_of
 from scraper.config import Config
 from scraper.errors import FetchError, ParseError
 from scraper.fetch import Fetcher, Guard
 from scraper.model import CrawlUrl, Kind, ParsedPage, Reason, Response, Verdict
 from scraper.parse import ExplainedRule, Workers, wanted
 from scraper.politeness import Robots, asking, product_token, unrestricted
-from scraper.scope import Patterns
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ async def try_url(url: str, config: Config) -> Tried:
     """Fetch and parse one URL; robots.txt is obeyed as in a crawl, a failure is told, not retried. Raises UrlError."""
     target = urls.from_line(url)
     guard = Guard(config.fetch.allow_private, origins=(urls.host(target),))
-    patterns = Patterns(config.crawl.include, config.crawl.exclude)
+    patterns = patterns_of(config.crawl)
     workers = Workers(
         config.parse,
         patterns,

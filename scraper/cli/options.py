@@ -40,6 +40,9 @@ _SETTINGS = (
     _FILE,
     click.option("--depth", type=int, help="How many links away from a seed; 0, the default, takes just the seeds."),
     click.option("--max-pages", type=int, help="Stop at exactly so many pages; the same command with more goes on."),
+    click.option("--max-per-host", type=int, help="Take at most so many pages of one host."),
+    click.option("--max-per-path", multiple=True, metavar="PATH=N", help="Take at most N pages of a host below PATH."),
+    click.option("--sitemaps/--no-sitemaps", default=None, help="Take sitemaps that robots.txt names as seeds."),
     click.option(
         "--scope",
         type=click.Choice(["host", "domain", "prefix", "any"]),
@@ -50,7 +53,7 @@ _SETTINGS = (
     click.option("--concurrency", type=int, help="Requests at once, over all hosts. Default 32."),
     click.option("--per-host", type=int, help="Requests at once on one host. Default 2."),
     click.option("--delay", type=float, metavar="SECONDS", help="Between request starts on one host. Default 0.5."),
-    click.option("--robots/--no-robots", default=None, help="Obey robots.txt and noindex (the default)."),
+    click.option("--robots/--no-robots", default=None, help="Obey robots.txt (the default)."),
     click.option("--nofollow/--no-nofollow", default=None, help="Obey rel=nofollow and its kind (the default)."),
     click.option("--allow-private", multiple=True, metavar="CIDR", help="Let requests reach these private addresses."),
     click.option("--user-agent", metavar="TEXT", help="Who we say we are. Default scraper/VERSION."),

@@ -21,9 +21,12 @@ def summary(run: Run, db: str, seconds: float, *, advice: bool) -> None:
     if run.crawl is None:
         return
     tally, name = run.tally, printable(run.crawl.name)
-    rate = f", {tally.fetched / seconds:.1f} pages/s" if tally.fetched and not run.crawl.continued else ""
+    rate = f", {tally.pages / seconds:.1f} pages/s" if tally.pages and not run.crawl.continued else ""
     say(f"crawl {name}: {run.state} after {seconds:.1f} s{rate}")
     say(f"  {sums(tally)}" + ("" if tally.holds else "  THE SUMS DO NOT MATCH: please report this"))
+    if run.crawl.round > 1:
+        kinds = ("new", "changed", "unchanged", "vanished")
+        say("  pages: " + ", ".join(f"{getattr(tally, kind)} {kind}" for kind in kinds))
     if tally.records:
         say(f"  {tally.records} records")
     tell_rules(run.rules)

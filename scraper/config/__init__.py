@@ -1,5 +1,6 @@
 """The settings: frozen values, one section a component; where each value came from; how crawls keep them."""
 
+from scraper.config.checks import path_budget
 from scraper.config.sections import (
     BreakerConfig,
     Config,
@@ -28,5 +29,6 @@ __all__ = [
     "from_json",
     "load",
     "overlaid",
+    "path_budget",
     "to_json",
 ]

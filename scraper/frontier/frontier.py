@@ -11,7 +11,8 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from scraper.config import PolitenessConfig
+from scraper.config import CrawlConfig, PolitenessConfig
+from scraper.frontier.admission import Admission
 from scraper.frontier.line import Handout, HostLine
 from scraper.frontier.turns import Turns
 from scraper.model import Crawl, HostState, Kind, UrlState, Visit
@@ -51,19 +52,17 @@ class Frontier:
         wait: Callable[[asyncio.Event, float], Awaitable[object]] = _waited,
         hosts_at_once: int = HOSTS_AT_ONCE,
         by_levels: bool = False,
+        limits: CrawlConfig = CrawlConfig(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._crawl = crawl
-        self._config = config
-        self._agent = agent
+        went_on_at = clock() if crawl.continued else None
+        self._admission = Admission(config, limits, agent=agent, went_on_at=went_on_at, by_levels=by_levels)
         self._pages_left = pages_left
         self._clock = clock
         self._wait = wait
         self._hosts_at_once = hosts_at_once
-        self._by_levels = by_levels
         self.starving: Callable[[], None] = lambda: None
-        # Of a crawl that goes on it is not known what was asked just before its end: no host is asked at once.
-        self._went_on_at = clock() if crawl.continued else None
         self._lines: dict[int, HostLine] = {}
         self._by_name: dict[str, HostLine] = {}
         self._turns = Turns()
@@ -76,6 +75,7 @@ class Frontier:
         self._ended_unsaved = 0
         self._look_for_hosts = True
         self._others_wait = False
+        self._sitemaps_named = False
         self._due_in_store: float | None = None
         self._stopped = False
         self._changed = asyncio.Event()
@@ -130,19 +130,30 @@ class Frontier:
     def _may_open_page(self) -> bool:
         return self._pages_left is None or self._open_pages < self._pages_left
 
-    def ended(self, handout: Handout, visit: Visit | None) -> None:
-        """The handout has its outcome; None if it has none and is not to be saved (robots.txt, or it was cancelled)."""
+    def name_sitemaps(self, host_id: int, sitemaps: tuple[str, ...]) -> None:
+        """robots.txt names these: if the host has seeds in line, they are stored as seeds with the next commit."""
+        line = self._lines[host_id]
+        if any(url.seed for url in line.waiting):
+            line.sitemaps = sitemaps
+
+    def ended(self, handout: Handout, visit: Visit | None) -> tuple[str, ...]:
+        """The handout has its outcome; None if it has none and is not to be saved (robots.txt, or it was cancelled).
+
+        Return what of the host's budgets it has used up.
+        """
         url = handout.url
         line = self._lines[url.host_id]
+        spent: tuple[str, ...] = ()
         self._running -= 1
         if handout.verdict is None:
             line.host.clock.end()
             self._news.add(line.host.id)
             if url.kind is not Kind.ROBOTS:
                 self._open_pages -= 1
+                spent = line.budget.end(url, visit)
         if visit is not None:
             self._ended_unsaved += 1
-            if visit.state is UrlState.FETCHED and self._pages_left is not None:
+            if visit.state is UrlState.FETCHED and self._pages_left is not None and not visit.is_listing:
                 self._pages_left -= 1
         if url.kind is Kind.ROBOTS or line.host.is_down:
             self._refuse(line)
@@ -150,11 +161,14 @@ class Frontier:
             self._feed(line)
         self._schedule(line)
         self._changed.set()
+        return spent
 
     def news(self) -> list[HostState]:
         """The hosts that must be remembered with the next commit."""
         self._committing, self._news = self._news, set()
-        return [self._lines[host].host.snapshot() for host in sorted(self._committing)]
+        states = [self._lines[host].snapshot() for host in sorted(self._committing)]
+        self._sitemaps_named = any(state.sitemaps for state in states)
+        return states
 
     def saved(self, visits: Iterable[Visit]) -> None:
         """A commit is done: these claims have ended, and what they found can be claimed."""
@@ -169,6 +183,9 @@ class Frontier:
                 else:
                     found.next_due_at = None
                     self._feed(found)
+        if self._sitemaps_named:
+            self._look_for_hosts = True
+            self._hungry |= dict.fromkeys(line for line in self._lines.values() if not line.waiting)
         self._committing = set()
         self._hungry |= self._leaving
         self._leaving = {}
@@ -191,23 +208,13 @@ class Frontier:
         if self._others_wait:
             self._hungry |= dict.fromkeys(self._lines.values())
         elif states:
-            for host in await asyncio.to_thread(self._hosts_of, states):
-                self._take_up(host)
+            for line in await asyncio.to_thread(self._admission.lines, states):
+                self._take_up(line)
             self._look_for_hosts |= len(states) == room
         self._due_in_store = await self._store.next_due_at(self._crawl, now=now, apart=self._lines)
 
-    def _hosts_of(self, states: Sequence[HostState]) -> list[Host]:
-        """Make hosts of what is remembered; in a thread, because the longest robots.txt take most of a second."""
-        return [Host(state, self._config, agent=self._agent, not_before=self._not_before(state)) for state in states]
-
-    def _not_before(self, state: HostState) -> float:
-        if self._went_on_at is None:
-            return 0.0
-        return self._went_on_at + max(self._config.delay, state.crawl_delay or 0.0)
-
-    def _take_up(self, host: Host) -> None:
-        line = HostLine(host, by_levels=self._by_levels)
-        self._lines[host.id] = self._by_name[host.name] = line
+    def _take_up(self, line: HostLine) -> None:
+        self._lines[line.host.id] = self._by_name[line.host.name] = line
         self._hungry[line] = None
 
     async def _claim(self, now: float) -> None:
@@ -261,6 +268,8 @@ class Frontier:
         while self._may_open_page and (line := self._turns.take(now)) is not None:
             handout = self._next_of(line, now)
             self._schedule(line)
+            if self._refused:
+                return self._take(now)
             if handout is not None:
                 self._running += 1
                 return handout
@@ -274,6 +283,9 @@ class Frontier:
             line.next_due_at = None  # a deferred URL has come due
             self._feed(line)
             self._changed.set()
+            return None
+        if (cut := line.cut()) is not None:
+            self._refused.append(cut)
             return None
         handout = line.hand_out(now)
         if handout.url.kind is not Kind.ROBOTS:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from scraper.model import CrawlUrl, Kind, UrlState, Verdict, Visit
+from scraper.frontier.budget import Budget
+from scraper.model import CrawlUrl, HostState, Kind, UrlState, Verdict, Visit
 from scraper.politeness import Host
 from scraper.store import Claimed
 
@@ -31,11 +32,13 @@ class HostLine:
     """
 
     host: Host
+    budget: Budget
     waiting: deque[CrawlUrl] = field(default_factory=deque)
     by_levels: bool = False
     held: dict[int, int] = field(default_factory=dict)  # number and depth
     deferred: dict[int, tuple[int, float]] = field(default_factory=dict)  # number, depth and when it comes due
     next_due_at: float | None = None
+    sitemaps: tuple[str, ...] = ()  # named by robots.txt, to be stored with the next commit
 
     @property
     def is_idle(self) -> bool:
@@ -53,7 +56,7 @@ class HostLine:
         """When is its turn? None while that depends on something that is out, or on a claim."""
         due_at = self.host.due_at(now)
         if due_at is None or self.waiting:
-            return due_at
+            return None if self.waiting and self.budget.holds(self.waiting[0]) else due_at
         return None if self.next_due_at is None else max(due_at, self.next_due_at)
 
     def add(self, claimed: Claimed) -> None:
@@ -62,7 +65,7 @@ class HostLine:
         depths = [*self.held.values(), *(depth for depth, _ in self.deferred.values())]
         level = min([*depths, *(url.depth for url in claimed.urls)], default=0)
         for url in claimed.urls:
-            if url.id in self.deferred or not self.by_levels or url.depth <= level:
+            if url.id in self.deferred or not self.by_levels or url.depth <= level or url.rank < 0:
                 self.waiting.append(url)
                 self.held[url.id] = url.depth
                 self.deferred.pop(url.id, None)
@@ -76,13 +79,27 @@ class HostLine:
             self.deferred[visit.url.id] = (visit.url.depth, visit.due_at)
         self.next_due_at = None  # there may be an earlier one now
 
+    def snapshot(self) -> HostState:
+        """What must be remembered of the host; sitemaps that its robots.txt named go with it once."""
+        state = self.host.snapshot()
+        if self.sitemaps:
+            state, self.sitemaps = replace(state, sitemaps=self.sitemaps), ()
+        return state
+
     def hand_out(self, now: float) -> Handout:
         """Start a request: robots.txt if that must be asked first, else the URL that has waited longest."""
         self.host.clock.start(now)
         if not self.host.wants_robots(now):
-            return Handout(self.waiting.popleft())
+            url = self.waiting.popleft()
+            self.budget.begin(url)
+            return Handout(url)
         name = self.host.name
         return Handout(CrawlUrl(0, f"{name}/robots.txt", name, Kind.ROBOTS, host_id=self.host.id))
+
+    def cut(self) -> Handout | None:
+        """Take out the URL whose turn it is, if the host's budgets are used up for it or it leads into a trap."""
+        verdict = self.budget.verdict(self.waiting[0])
+        return None if verdict is None else Handout(self.waiting.popleft(), verdict)
 
     def refuse(self, now: float) -> list[Handout]:
         """Take out of those that wait what needs no request, whatever the hour."""

@@ -34,8 +34,8 @@ class Crawl:
     digest: str = ""
     makers: str = ""
     epoch: int = 0
-    continued: bool = False
     round: int = 1
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ class HostState:
 class Tally:
     """The accounting of a crawl. `discovered` is counted on its own, so that `holds` is a check and not a tautology.
 
-    `listings` are the sitemaps and feeds among the fetched.
+    `listings` are the sitemaps and feeds among the fetched. The last four are what a recrawl found of pages: new ones
+    and, of those it knew, how they are now.
     """
 
     discovered: int = 0
@@ -82,6 +83,10 @@ class Tally:
     records: int = 0
     beyond_depth: int = 0
     listings: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    vanished: int = 0
 
     @property
     def holds(self) -> bool:

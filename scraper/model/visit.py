@@ -14,7 +14,7 @@ class Link(NamedTuple):
 
     `follow` marks those that a rule follows from page to page of a list, without counting depth. `lastmod` is what a
     sitemap says of it (UTC seconds). `generation` counts the pages in a row, each found on the one before, whose URLs
-    have the shape of this one.
+    have the shape of this one. Of greater `priority` it goes before the others of its host.
     A plain tuple on purpose: a page has a hundred of them, and they cross a process boundary.
     """
 
@@ -28,6 +28,7 @@ class Link(NamedTuple):
     kind: str = "page"
     lastmod: float | None = None
     generation: int = 0
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Visit:
     `found` are the links to add to the crawl, already judged, without those that this run has added before;
     `beyond_depth` counts those not added for their depth.
     `root` is a scope root that this visit adds (a seed redirected to another host). `kind` is what the URL turned out
-    to be. `spent` names what it uses up of its host's budgets.
+    to be, None if that is as before. `spent` names what it uses up of its host's budgets.
     """
 
     url: CrawlUrl
@@ -151,8 +152,13 @@ class Visit:
     found: tuple[Link, ...] = ()
     beyond_depth: int = 0
     root: str | None = None
-    kind: Kind = Kind.PAGE
+    kind: Kind | None = None
     spent: tuple[str, ...] = ()
+
+    @property
+    def is_listing(self) -> bool:
+        """Did the URL turn out to be a sitemap or a feed?"""
+        return self.kind is not None and self.kind is not Kind.PAGE
 
     @property
     def records(self) -> tuple[Record, ...]:

@@ -190,7 +190,7 @@ def _cleaned(text: str | None) -> str | None:
 
 
 def _plain_link(link: Link) -> tuple[Any, ...]:
-    url, host, key, text, rel, verdict, follow = link
+    url, host, key, text, rel, verdict, follow = link[:7]
     return url, host, key, clean(text), clean(rel), None if verdict is None else (str(verdict[0]), verdict[1]), follow
 
 

@@ -35,6 +35,11 @@ class Makers(NamedTuple):
         ruled = [rule.name for rule in _rules(self.rules) if rule.fields]
         return (*ruled, *(one.name for one in _extractors(self.extractors)))
 
+    def max_age(self, url: str) -> float | None:
+        """The seconds for which a stored page is good enough, by the rules that take it; the least of several."""
+        ages = [rule.max_age for rule in _rules(self.rules) if rule.max_age is not None and rule.takes(url)]
+        return min(ages, default=None)
+
     @property
     def digest(self) -> str:
         """What tells these makers from others, also after one of their files was changed."""

@@ -7,7 +7,7 @@ from scraper.store.lease import is_held
 from scraper.store.migrate import APPLICATION_ID, newest
 
 if TYPE_CHECKING:
-    from scraper.store.base import HEARTBEAT, Claimed, Extraction, NewCrawl, Remade, RuleTally, Store, StoredPage
+    from scraper.store.base import HEARTBEAT, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, Store, StoredPage
     from scraper.store.batches import Writer
     from scraper.store.finishing import ended, finish
     from scraper.store.sqlite import SqliteStore, open_sqlite
@@ -17,6 +17,7 @@ __all__ = [
     "HEARTBEAT",
     "Claimed",
     "Extraction",
+    "IsDue",
     "NewCrawl",
     "Remade",
     "RuleTally",
@@ -33,7 +34,7 @@ __all__ = [
 
 _PLACES = {
     **dict.fromkeys(("HEARTBEAT", "Claimed", "Extraction", "NewCrawl", "Remade"), "scraper.store.base"),
-    **dict.fromkeys(("RuleTally", "Store", "StoredPage"), "scraper.store.base"),
+    **dict.fromkeys(("IsDue", "RuleTally", "Store", "StoredPage"), "scraper.store.base"),
     "Writer": "scraper.store.batches",
     **dict.fromkeys(("ended", "finish"), "scraper.store.finishing"),
     **dict.fromkeys(("SqliteStore", "open_sqlite"), "scraper.store.sqlite"),

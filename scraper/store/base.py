@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -11,6 +11,7 @@ from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Link, Record, 
 
 LEASE = 15.0  # seconds a run of a crawl is believed to live without a sign of life
 HEARTBEAT = 4.0  # seconds between signs of life
+IsDue = Callable[[str, float], bool]  # of a page's URL and the moment (UTC seconds) at which it was last asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,22 @@ class Store(Protocol):
     ) -> Crawl:
         """Create a crawl with all its seeds, or nothing at all, and take its lease."""
 
+    async def begin_round(
+        self,
+        crawl: Crawl,
+        new: NewCrawl,
+        seeds: AsyncIterator[Sequence[Link]],
+        roots: AsyncIterator[str] | None,
+        is_due: IsDue,
+        *,
+        now: float,
+    ) -> Crawl:
+        """Begin a recrawl of a crawl whose lease is held: all that was asked before, of pages those that are due.
+
+        Seeds that are new are added. Pages and records stay as they are until they are found changed. All of it or
+        nothing at all. Raises LeaseLost.
+        """
+
     async def take_crawl(self, crawl: Crawl, config: str, makers: str = "", *, now: float) -> Crawl:
         """Take the lease of an unfinished crawl, to go on with it. Raises StoreBusy while somebody else has it.
 
@@ -99,6 +116,9 @@ class Store(Protocol):
 
     async def roots(self, crawl: Crawl) -> list[str]:
         """Return the crawl's scope roots."""
+
+    async def host_names(self, crawl: Crawl) -> list[str]:
+        """Return the hosts (`urls.host`) of all that was discovered, in the order in which they turned up."""
 
     async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
         """Return up to `limit` hosts with queued URLs that may be asked now, longest waiting first, without `apart`."""

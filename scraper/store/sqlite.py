@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,12 +17,12 @@ import aiosqlite
 from scraper.config import StoreConfig
 from scraper.errors import CrawlNotFound
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
-from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_write
-from scraper.store.base import LEASE, Claimed, Extraction, NewCrawl, Remade, RuleTally, StoredPage
-from scraper.store.finishing import ended, finish
+from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_round, sqlite_write
+from scraper.store.base import LEASE, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, StoredPage
+from scraper.store.finishing import finish
 from scraper.store.sqlite_file import connect, in_thread, prepare, translated
-from scraper.store.sqlite_hosts import HostIds
 from scraper.store.sqlite_lease import keep_lease, refuse_if_held, take_lease
+from scraper.store.sqlite_writer import SqliteWriter
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -56,11 +56,9 @@ class SqliteStore:
         self, path: str, writer: aiosqlite.Connection, reader: aiosqlite.Connection, config: StoreConfig
     ) -> None:
         self.path = path
-        self._writer = writer
+        self._writer = SqliteWriter(path, writer)
         self._reader = reader
         self._config = config
-        self._one_at_a_time = asyncio.Lock()
-        self._host_ids = HostIds()
         self._users: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
@@ -72,7 +70,7 @@ class SqliteStore:
             task.cancel()
         if self._users:
             await asyncio.wait(set(self._users), timeout=LEAVING)
-        for connection in (self._writer, self._reader):
+        for connection in (self._writer.connection, self._reader):
             await connection.close()
 
     @asynccontextmanager
@@ -99,14 +97,42 @@ class SqliteStore:
             return sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
 
         # Cancelled, it leaves nothing: nobody waits for the rest of a million seeds.
-        async with self._transaction():
-            crawl_id = await in_thread(self._writer, insert)
-            async for batch in seeds:
-                await in_thread(self._writer, sqlite_write.add_seeds, crawl_id, batch, self._host_ids, now)
-            if roots is not None:
-                async for root in roots:
-                    await in_thread(self._writer, sqlite_write.add_roots, crawl_id, [root])
+        async with self._writer.transaction():
+            crawl_id = await in_thread(self._writer.connection, insert)
+            await self._add_seeds(crawl_id, seeds, roots, now)
         return await self.find_crawl(crawl_id)
+
+    async def begin_round(
+        self,
+        crawl: Crawl,
+        new: NewCrawl,
+        seeds: AsyncIterator[Sequence[Link]],
+        roots: AsyncIterator[str] | None,
+        is_due: IsDue,
+        *,
+        now: float,
+    ) -> Crawl:
+        """See `Store.begin_round`."""
+
+        def begin(db: sqlite3.Connection) -> None:
+            keep_lease(db, self.path, crawl, now)
+            sqlite_round.begin_round(db, crawl.id, new, is_due, now=now)
+
+        async with self._writer.transaction():
+            await in_thread(self._writer.connection, begin)
+            await self._add_seeds(crawl.id, seeds, roots, now)
+        return await self.find_crawl(crawl.id)
+
+    async def _add_seeds(
+        self, crawl_id: int, seeds: AsyncIterator[Sequence[Link]], roots: AsyncIterator[str] | None, now: float
+    ) -> None:
+        async for batch in seeds:
+            await in_thread(
+                self._writer.connection, sqlite_write.add_seeds, crawl_id, batch, self._writer.host_ids, now
+            )
+        if roots is not None:
+            async for root in roots:
+                await in_thread(self._writer.connection, sqlite_write.add_roots, crawl_id, [root])
 
     async def take_crawl(self, crawl: Crawl, config: str, makers: str = "", *, now: float) -> Crawl:
         """See `Store.take_crawl`."""
@@ -120,7 +146,7 @@ class SqliteStore:
             sqlite_write.take(db, crawl.id, config, makers, owner=owner, lease_until=now + LEASE, now=now)
             return True
 
-        while not await self._write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself
+        while not await self._writer.write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself
             await asyncio.sleep(LEAVING / 100)
         return await self.find_crawl(crawl.id)
 
@@ -136,6 +162,11 @@ class SqliteStore:
         """See `Store.roots`."""
         rows = await self._read("SELECT root FROM root WHERE crawl_id = ?", (crawl.id,))
         return [root for (root,) in rows]
+
+    async def host_names(self, crawl: Crawl) -> list[str]:
+        """See `Store.host_names`."""
+        rows = await self._read("SELECT host FROM host WHERE crawl_id = ? ORDER BY id", (crawl.id,))
+        return [host for (host,) in rows]
 
     async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
         """See `Store.due_hosts`."""
@@ -163,14 +194,14 @@ class SqliteStore:
         def work(db: sqlite3.Connection) -> Tally:
             keep_lease(db, self.path, crawl, now)
             return sqlite_write.complete(
-                db, crawl.id, visits, hosts, host_ids=self._host_ids, config=self._config, now=now
+                db, crawl, visits, hosts, host_ids=self._writer.host_ids, config=self._config, now=now
             )
 
-        return await self._write(work)
+        return await self._writer.write(work)
 
     async def renew(self, crawl: Crawl, *, now: float) -> None:
         """See `Store.renew`."""
-        await self._write(lambda db: keep_lease(db, self.path, crawl, now))
+        await self._writer.write(lambda db: keep_lease(db, self.path, crawl, now))
 
     async def tally(self, crawl: Crawl) -> Tally:
         """See `Store.tally`."""
@@ -193,7 +224,7 @@ class SqliteStore:
                 (state, finished_at, crawl.id),
             )
 
-        await self._write(work)
+        await self._writer.write(work)
 
     async def rule_tallies(self, crawl: Crawl) -> list[RuleTally]:
         """See `Store.rule_tallies`."""
@@ -207,7 +238,7 @@ class SqliteStore:
             epoch = take_lease(db, self.path, crawl, now)
             return sqlite_extract.begin(db, dataclasses.replace(crawl, epoch=epoch), rules, digest)
 
-        return await self._write(work)
+        return await self._writer.write(work)
 
     async def stored_pages(self, crawl: Crawl, *, after: int, limit: int) -> list[StoredPage]:
         """See `Store.stored_pages`."""
@@ -221,7 +252,7 @@ class SqliteStore:
             keep_lease(db, self.path, extraction.crawl, now)
             sqlite_extract.replace(db, extraction, pages)
 
-        await self._write(work)
+        await self._writer.write(work)
 
     async def end_extraction(self, extraction: Extraction, *, done: bool) -> None:
         """See `Store.end_extraction`."""
@@ -230,44 +261,8 @@ class SqliteStore:
             keep_lease(db, self.path, extraction.crawl, 0.0)
             sqlite_extract.end(db, extraction.crawl.id, done=done)
 
-        await self._write(work)
+        await self._writer.write(work)
 
     async def _read(self, sql: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         with translated(self.path):
             return list(await self._reader.execute_fetchall(sql, parameters))
-
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run one transaction, in one go and to its end, also if the caller is cancelled meanwhile."""
-
-        async def write() -> T:
-            async with self._transaction():
-                return await in_thread(self._writer, work)
-
-        return await finish(asyncio.create_task(write(), name="transaction"))
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[None]:
-        async with self._one_at_a_time:
-            with translated(self.path):
-                try:
-                    await self._begin()
-                    yield
-                    await self._writer.execute_fetchall("COMMIT")
-                except BaseException:
-                    # Takes its place behind what still runs in the writer's thread, and does nothing if none began.
-                    await ended(asyncio.ensure_future(self._writer.rollback()))
-                    self._host_ids.clear()  # it may name hosts that never came to be
-                    raise
-
-    async def _begin(self) -> None:
-        started = time.monotonic()
-        while True:
-            try:
-                await self._writer.execute_fetchall("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                    raise
-                waited = time.monotonic() - started
-                log.warning("%s is locked by another process; waiting since %.0f s", self.path, waited)
-            else:
-                return

@@ -10,7 +10,7 @@ import aiosqlite
 
 from scraper.model import Crawl
 from scraper.store.base import Extraction, Remade, RuleTally, StoredPage
-from scraper.store.sqlite_write import count_rules, insert_records
+from scraper.store.sqlite_pages import count_rules, insert_records
 
 _PAGES = """
 SELECT page.url_id, url.url, page.status, page.content_type, page.charset, page.etag, page.last_modified, page.headers,

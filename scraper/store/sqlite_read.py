@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -14,12 +16,15 @@ from scraper.store.base import Claimed
 
 UNFINISHED = f"state <> '{CrawlState.FINISHED}'"
 HOSTS_IN_ONE_CLAIM = 20  # two terms a host of a compound SELECT, and not so many rows that the loop stands still
-CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, makers, epoch"
+CRAWL = "id, name, state, seeds, config, started_at, finished_at, seed_count, digest, makers, epoch, round"
 STATES = tuple(state.value for state in UrlState)
+
+COUNTERS = "crawl.listings, crawl.new, crawl.changed, crawl.unchanged, crawl.vanished"
 
 _DEFERRED = (
     "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at > 0 AND due_at <= ? ORDER BY due_at LIMIT ?)"
 )
+_SPENT = "SELECT host_id, name, count FROM spent WHERE host_id IN (SELECT value FROM json_each(?))"
 _FRESH = "SELECT * FROM (SELECT * FROM queue WHERE host_id = ? AND due_at = 0 ORDER BY rank, url_id LIMIT ?)"
 
 
@@ -60,11 +65,16 @@ async def due_hosts(
     """Return hosts with queued URLs whose clock has run, the longest waiting first."""
     rows = await db.execute_fetchall(
         "SELECT host, id, next_at, crawl_delay, breaker, failures, openings, robots_status, robots_text,"
-        " robots_expires_at, queued FROM host WHERE crawl_id = ? AND queued > 0 AND next_at <= ?"
+        " robots_expires_at, queued, slowdown, requests, retries FROM host"
+        " WHERE crawl_id = ? AND queued > 0 AND next_at <= ?"
         " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY next_at, id LIMIT ?",
         (crawl_id, now, json.dumps(list(apart)), limit),
     )
-    return [HostState(*row) for row in rows]
+    numbers = json.dumps([row[1] for row in rows])
+    spent: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for host, name, count in await db.execute_fetchall(_SPENT, (numbers,)):
+        spent[host].append((name, count))
+    return [dataclasses.replace(HostState(*row), spent=tuple(spent.get(row[1], ()))) for row in rows]
 
 
 async def claim(
@@ -89,16 +99,16 @@ async def _claim(
         parameters += [host, now, enough, host, enough]
     rows = await db.execute_fetchall(
         "SELECT q.host_id, u.id, u.url, host.host, u.kind, u.depth, u.seed, u.via, u.attempts, u.tried_at, q.due_at,"
-        f" q.rank FROM ({' UNION ALL '.join(parts)}) AS q"
-        " JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id",
+        f" q.rank, u.generation, page.etag, page.last_modified FROM ({' UNION ALL '.join(parts)}) AS q"
+        " JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id LEFT JOIN page ON page.url_id = u.id",
         parameters,
     )
     found: dict[int, list[CrawlUrl]] = {host: [] for host in wanted}
-    for host, number, url, name, kind, depth, seed, via, attempts, tried_at, due_at, rank in rows:
+    for host, number, url, name, kind, depth, seed, via, attempts, tried_at, due_at, rank, *more in rows:
         if number not in held.get(host, ()):
             hops = tuple(json.loads(via)) if via else ()
             claimed = CrawlUrl(
-                number, url, name, Kind(kind), depth, bool(seed), hops, attempts, tried_at, due_at, rank, host
+                number, url, name, Kind(kind), depth, bool(seed), hops, attempts, tried_at, due_at, rank, host, *more
             )
             found[host].append(claimed)
     due = await _next_due(db, [host for host, urls in found.items() if len(urls) < wanted[host]], now)
@@ -128,7 +138,7 @@ async def tally(db: aiosqlite.Connection, crawl_id: int) -> Tally:
     """Return the accounting from its counters; one statement, so that no commit falls between its parts."""
     sums = ", ".join(f"coalesce(sum(host.{state}), 0)" for state in STATES)
     ((*counts,),) = await db.execute_fetchall(
-        f"SELECT crawl.discovered, {sums}, crawl.records, crawl.beyond_depth"
+        f"SELECT crawl.discovered, {sums}, crawl.records, crawl.beyond_depth, {COUNTERS}"
         " FROM crawl LEFT JOIN host ON host.crawl_id = crawl.id WHERE crawl.id = ?",
         (crawl_id,),
     )
@@ -141,7 +151,7 @@ async def audit(db: aiosqlite.Connection, crawl_id: int) -> Tally:
     ((*counts,),) = await db.execute_fetchall(
         "SELECT crawl.discovered, counted.*,"
         " (SELECT count(*) FROM record WHERE url_id IN (SELECT url_id FROM page WHERE crawl_id = crawl.id)),"
-        " crawl.beyond_depth"
+        f" crawl.beyond_depth, {COUNTERS}"
         f" FROM crawl, (SELECT {sums} FROM url WHERE host_id IN (SELECT id FROM host WHERE crawl_id = ?)) AS counted"
         " WHERE crawl.id = ?",
         (crawl_id, crawl_id),

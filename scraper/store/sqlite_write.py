@@ -8,31 +8,33 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgspec
-
+from scraper import urls
 from scraper.config import StoreConfig
-from scraper.model import CrawlState, HostState, Kind, Link, Record, Response, Tally, UrlState, Visit
+from scraper.model import Crawl, CrawlState, HostState, Kind, Link, Tally, UrlState, Visit
 from scraper.store.base import NewCrawl
 from scraper.store.sqlite_hosts import HostIds
+from scraper.store.sqlite_pages import store_pages
 
 LONGEST_PARK = 3600.0  # seconds: no host waits longer when a crawl goes on
 
 _INSERT_URL = (
-    "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (host_id, key) DO NOTHING"
+    "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at,"
+    " generation, lastmod, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (host_id, key) DO NOTHING"
 )
+# Redirect targets first, for their turn has come; then by priority, depth and discovery.
+RANK = "CASE WHEN url.via IS NULL THEN url.depth - 1000000 * url.priority ELSE -1000000000 END"
 # A link that one page marks nofollow and another does not is followed, and one that has come into the scope since.
 _FOLLOW_AFTER_ALL = (
     "UPDATE url SET state = 'queued', reason = NULL, detail = NULL, depth = ?, found_on = ?"
     " WHERE host_id = ? AND key = ? AND state = 'skipped' AND reason IN ('nofollow', 'scope')"
-    " RETURNING host_id, depth, id"
+    f" RETURNING host_id, {RANK}, id"
 )
 # What a rule follows may have been found before, by a way that counts.
 _COME_NEARER = "UPDATE url SET depth = ?1 WHERE host_id = ?2 AND key = ?3 AND depth > ?1 AND state = 'queued'"
-_QUEUE_NEW = (
-    "INSERT INTO queue SELECT host_id, 0, CASE WHEN via IS NULL THEN depth ELSE -1 END, id FROM url"
-    " WHERE id > ? AND state = 'queued'"
-)
+_LASTMOD = "UPDATE url SET lastmod = ?1 WHERE host_id = ?2 AND key = ?3 AND lastmod IS NOT ?1"
+_SPEND = "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (host_id, name) DO UPDATE SET count = count + excluded.count"
+_QUEUE_NEW = f"INSERT INTO queue SELECT host_id, 0, {RANK}, id FROM url WHERE id > ? AND state = 'queued'"
 # Grouping tempts SQLite to read the whole index in its order.
 _COUNT_NEW = "SELECT host_id, state, count(*) FROM url NOT INDEXED WHERE id > ? GROUP BY 1, 2"
 
@@ -83,13 +85,15 @@ def take(
     )
 
 
-def add_seeds(db: sqlite3.Connection, crawl_id: int, seeds: Sequence[Link], host_ids: HostIds, now: float) -> None:
-    """Queue seeds in the order they were given; what is there already stays as it is."""
+def add_seeds(
+    db: sqlite3.Connection, crawl_id: int, seeds: Sequence[Link], host_ids: HostIds, now: float
+) -> Counter[str]:
+    """Queue seeds in the order they were given; what is there already stays as it is. Return the counts by state."""
     ids = host_ids.resolve(db, crawl_id, (link.host for link in seeds))
     rows = [
         _url_row(ids[link.host], link, link.url, depth=0, seed=True, found_on=None, via=(), now=now) for link in seeds
     ]
-    _insert_urls(db, crawl_id, rows)
+    return _insert_urls(db, crawl_id, rows)
 
 
 def add_roots(db: sqlite3.Connection, crawl_id: int, roots: Iterable[str]) -> None:
@@ -99,7 +103,7 @@ def add_roots(db: sqlite3.Connection, crawl_id: int, roots: Iterable[str]) -> No
 
 def complete(
     db: sqlite3.Connection,
-    crawl_id: int,
+    crawl: Crawl,
     visits: Sequence[Visit],
     hosts: Sequence[HostState],
     *,
@@ -109,28 +113,29 @@ def complete(
 ) -> Tally:
     """Write visits whole and return what they add to the tally."""
     _end_urls(db, visits)
-    _store_pages(db, crawl_id, visits, config)
-    count_rules(db, crawl_id, [match for visit in visits if visit.page is not None for match in visit.page.matched])
-    add_roots(db, crawl_id, {visit.root for visit in visits if visit.root is not None})
-    found = _add_found(db, crawl_id, visits, host_ids, now)
+    changes = store_pages(db, crawl, visits, config, now=now)
+    add_roots(db, crawl.id, {visit.root for visit in visits if visit.root is not None})
+    found = _add_found(db, crawl.id, visits, host_ids, now)
     _remember_hosts(db, hosts)
-    records, beyond = sum(len(visit.records) for visit in visits), sum(visit.beyond_depth for visit in visits)
-    db.execute(
-        "UPDATE crawl SET records = records + ?, beyond_depth = beyond_depth + ? WHERE id = ?",
-        (records, beyond, crawl_id),
-    )
+    sitemaps = [Link(url, urls.host(url), urls.key(url), kind=Kind.SITEMAP) for host in hosts for url in host.sitemaps]
+    found.update(add_seeds(db, crawl.id, sitemaps, host_ids, now))
+    beyond = sum(visit.beyond_depth for visit in visits)
+    listings = sum(visit.state is UrlState.FETCHED and visit.is_listing for visit in visits)
+    more = {**changes._asdict(), "beyond_depth": beyond, "listings": listings}
+    sets = ", ".join(f"{name} = {name} + ?" for name in more)
+    db.execute(f"UPDATE crawl SET {sets} WHERE id = ?", (*more.values(), crawl.id))
     ended: Counter[str] = Counter(visit.state for visit in visits if visit.state is not UrlState.QUEUED)
     ended[UrlState.QUEUED] = -ended.total()
     added = {state.value: ended[state] + found[state] for state in UrlState}
-    return Tally(found.total(), **added, records=records, beyond_depth=beyond)
+    return Tally(found.total(), **added, **more)
 
 
 def _end_urls(db: sqlite3.Connection, visits: Sequence[Visit]) -> None:
     db.executemany(
-        "UPDATE url SET state = ?, reason = ?, detail = ?, attempts = ?, due_at = ?, tried_at = ?, redirect_to = ?"
-        " WHERE id = ?",
+        "UPDATE url SET state = ?, reason = ?, detail = ?, attempts = ?, due_at = ?, tried_at = ?, redirect_to = ?,"
+        " kind = coalesce(?, kind) WHERE id = ?",
         [
-            (v.state, v.reason, v.detail, v.attempts, v.due_at, v.tried_at, v.redirect_to, v.url.id)
+            (v.state, v.reason, v.detail, v.attempts, v.due_at, v.tried_at, v.redirect_to, v.kind, v.url.id)
             for v in sorted(visits, key=lambda visit: visit.url.id)
         ],
     )
@@ -148,56 +153,8 @@ def _end_urls(db: sqlite3.Connection, visits: Sequence[Visit]) -> None:
             changes[visit.url.host_id][visit.state] += 1
             changes[visit.url.host_id][UrlState.QUEUED] -= 1
     _count(db, changes)
-
-
-def _store_pages(db: sqlite3.Connection, crawl_id: int, visits: Sequence[Visit], config: StoreConfig) -> None:
-    pages = [(v, v.page, v.response) for v in visits if v.page is not None and v.response is not None]
-    db.executemany(
-        "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                v.url.id, crawl_id, r.status, r.content_type or None, p.charset, p.title, p.description, p.lang, p.text,
-                p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3),
-                r.fetched_at, msgspec.json.encode(p.headings).decode(), _kept_headers(r),
-            )
-            for v, p, r in pages
-        ],
-    )  # fmt: skip
-    db.executemany(
-        "INSERT OR REPLACE INTO body VALUES (?, ?)", [(v.url.id, p.body) for v, p, _ in pages if p.body is not None]
-    )
-    insert_records(db, [(v.url.id, p.records) for v, p, _ in pages])
-    if config.links:
-        db.executemany(
-            "INSERT INTO link VALUES (?, ?, ?, ?, ?)",
-            [(v.url.id, n, link.url, link.text, link.rel) for v, p, _ in pages for n, link in enumerate(p.links)],
-        )
-
-
-def _kept_headers(response: Response) -> str:
-    """The headers as JSON, without cookies, which are secrets."""
-    return msgspec.json.encode([pair for pair in response.headers if not pair[0].startswith("set-cookie")]).decode()
-
-
-def insert_records(db: sqlite3.Connection, made: Iterable[tuple[int, Iterable[Record]]]) -> None:
-    """Insert the records of pages, given by their numbers."""
-    db.executemany(
-        "INSERT INTO record VALUES (?, ?, ?, ?)",
-        [
-            (page, record.rule, record.position, msgspec.json.encode(record.data).decode())
-            for page, records in made
-            for record in records
-        ],
-    )
-
-
-def count_rules(db: sqlite3.Connection, crawl_id: int, matched: Iterable[tuple[str, int]]) -> None:
-    """Count pages that rules took, and the records each made of one."""
-    db.executemany(
-        "INSERT INTO rule VALUES (?1, ?2, 1, ?3 = 0, ?3) ON CONFLICT (crawl_id, rule) DO UPDATE"
-        " SET pages = pages + 1, empty = empty + excluded.empty, records = records + excluded.records",
-        [(crawl_id, rule, records) for rule, records in matched],
-    )
+    spent = Counter((visit.url.host_id, name) for visit in visits for name in visit.spent)
+    db.executemany(_SPEND, [(*which, count) for which, count in sorted(spent.items())])
 
 
 def _add_found(
@@ -209,15 +166,18 @@ def _add_found(
     inserted = _insert_urls(db, crawl_id, rows)
     followed = [(visit.url.depth, ids[link.host], link.key) for visit in visits for link in visit.found if link.follow]
     db.executemany(_COME_NEARER, followed)
+    dated = [(link.lastmod, ids[link.host], link.key) for v in visits for link in v.found if link.lastmod is not None]
+    db.executemany(_LASTMOD, dated)
     return inserted
 
 
 def _found_rows(visit: Visit, ids: dict[str, int], now: float) -> Iterator[tuple[Any, ...]]:
     hop = visit.state is UrlState.REDIRECTED
     via = (*visit.url.via, visit.url.url) if hop else ()
+    level = hop or visit.is_listing
     for link in visit.found:
-        seed = hop and visit.url.seed
-        depth = visit.url.depth + (0 if hop or link.follow else 1)
+        seed = level and visit.url.seed
+        depth = visit.url.depth + (0 if level or link.follow else 1)
         yield _url_row(ids[link.host], link, link.url, depth=depth, seed=seed, found_on=visit.url.id, via=via, now=now)
 
 
@@ -237,7 +197,10 @@ def _url_row(
         reason, detail = link.verdict
         state = reason.state
     chain = json.dumps(via) if via else None
-    return (host_id, link.key, url, Kind.PAGE, depth, seed, state, reason, detail, found_on, chain, now)
+    return (
+        host_id, link.key, url, link.kind, depth, seed, state, reason, detail, found_on, chain, now, link.generation,
+        link.lastmod, link.priority,
+    )  # fmt: skip
 
 
 def _insert_urls(db: sqlite3.Connection, crawl_id: int, rows: list[tuple[Any, ...]]) -> Counter[str]:
@@ -282,10 +245,10 @@ def _count(db: sqlite3.Connection, changes: dict[int, Counter[str]]) -> None:
 def _remember_hosts(db: sqlite3.Connection, hosts: Sequence[HostState]) -> None:
     db.executemany(
         "UPDATE host SET next_at = ?, crawl_delay = ?, breaker = ?, failures = ?, openings = ?, robots_status = ?,"
-        " robots_text = ?, robots_expires_at = ? WHERE id = ?",
+        " robots_text = ?, robots_expires_at = ?, slowdown = ?, requests = ?, retries = ? WHERE id = ?",
         [
             (h.next_at, h.crawl_delay, h.breaker, h.failures, h.openings, h.robots_status, h.robots_text,
-             h.robots_expires_at, h.id)
+             h.robots_expires_at, h.slowdown, h.requests, h.retries, h.id)
             for h in hosts
         ],
     )  # fmt: skip

@@ -10,17 +10,20 @@ import pytest
 from scraper.config import StoreConfig
 from scraper.errors import StoreError
 from scraper.model import CrawlState, Tally
-from scraper.store import open_sqlite, sqlite, sqlite_file
+from scraper.store import open_sqlite, sqlite_file, sqlite_writer
 
 COLUMNS = {  # the public contract
     "crawls": "id name state seeds config started_at finished_at",
-    "urls": "crawl_id url host kind depth state reason detail attempts due_at found_on redirect_to discovered_at",
+    "urls": "crawl_id url host kind depth state reason detail attempts due_at found_on redirect_to discovered_at"
+    " lastmod",
     "pages": "crawl_id url status content_type charset title description lang text bytes content_hash etag"
-    " last_modified elapsed_ms depth fetched_at headings",
+    " last_modified elapsed_ms depth fetched_at headings canonical replacements first_at checked_at vanished_at",
+    "versions": "crawl_id url status content_type charset title description lang text bytes content_hash etag"
+    " last_modified fetched_at replaced_at records",
     "records": "crawl_id url rule position data",
     "links": "crawl_id source target text rel",
     "rules": "crawl_id rule pages empty records",
-    "hosts": "crawl_id host crawl_delay next_at breaker failures robots_status",
+    "hosts": "crawl_id host crawl_delay next_at breaker failures robots_status slowdown requests retries",
 }
 
 
@@ -41,14 +44,14 @@ async def store(path):
 async def test_synchronous_is_set(path, setting, pragma):
     """The setting `synchronous` reaches the writer."""
     async with open_sqlite(path, StoreConfig(synchronous=setting)) as store:
-        assert list(await store._writer.execute_fetchall("PRAGMA synchronous")) == [(pragma,)]
+        assert list(await store._writer.connection.execute_fetchall("PRAGMA synchronous")) == [(pragma,)]
 
 
 async def test_a_locked_database_is_waited_for(path, make, queued, locked, monkeypatch):
     """While another process locks the database a commit waits and says so; readers go on; nothing is dropped."""
     monkeypatch.setattr(sqlite_file, "LOCK_PATIENCE", 0.01)
     told = asyncio.Queue()
-    monkeypatch.setattr(sqlite.log, "warning", lambda text, *values: told.put_nowait(text % values))
+    monkeypatch.setattr(sqlite_writer.log, "warning", lambda text, *values: told.put_nowait(text % values))
     async with open_sqlite(path) as store, asyncio.timeout(20):
         crawl = await make.crawl(store, "/")
         (url,) = await queued(store, crawl)
@@ -174,7 +177,7 @@ async def test_the_line_goes_by_index(store, make, queued):
     crawl = await make.crawl(store, "/", "http://other.example/")
     urls = await queued(store, crawl)
     hosts = await store.due_hosts(crawl, now=1000.0, limit=9, apart=())
-    said = {store._reader: [], store._writer: []}
+    said = {store._reader: [], store._writer.connection: []}
     for connection, lines in said.items():
         await connection.set_trace_callback(lines.append)
     ids = [host.id for host in hosts]
@@ -208,14 +211,14 @@ async def test_a_full_disk_is_told(store, make, queued):
     """A commit for which there is no room is an error that says so and what to do, and leaves nothing."""
     crawl = await make.crawl(store, "/")
     (url,) = await queued(store, crawl)
-    ((pages,),) = await store._writer.execute_fetchall("PRAGMA page_count")
-    await store._writer.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+    ((pages,),) = await store._writer.connection.execute_fetchall("PRAGMA page_count")
+    await store._writer.connection.execute_fetchall(f"PRAGMA max_page_count = {pages}")
     visit = make.fetched(url, *(f"/{n}" for n in range(2000)))
     with pytest.raises(StoreError, match="the disk is full: make room and run `scraper resume`") as error:
         await store.complete(crawl, [visit], [], now=1000.0)
     assert isinstance(error.value.__cause__, sqlite3.Error)
     assert await store.tally(crawl) == await store.audit(crawl) == Tally(1, queued=1)
-    await store._writer.execute_fetchall("PRAGMA max_page_count = 1000000")
+    await store._writer.connection.execute_fetchall("PRAGMA max_page_count = 1000000")
     await store.complete(crawl, [visit], [], now=1000.0)
 
 

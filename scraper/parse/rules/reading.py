@@ -13,7 +13,9 @@ from scraper.parse.rules.mistakes import Mistakes, syntax_error
 from scraper.parse.rules.places import Path, find_places
 from scraper.parse.rules.rule import Rule, Selector
 
-_KEYS = ("name", "match", "each", "document", "fields", "follow")
+_KEYS = ("name", "match", "each", "document", "fields", "follow", "max_age")
+_AGE = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*([smhdw])")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}  # seconds
 _FOLLOW_KEYS = ("select",)
 
 
@@ -73,10 +75,24 @@ def _rule(table: dict[str, Any], path: Path, mistakes: Mistakes) -> Rule:
     each = _each(table, path, languages)
     fields = read_fields(table["fields"], (*path, "fields"), languages) if "fields" in table else ()
     follow = _follow(table, path, languages)
-    if "fields" not in table and "follow" not in table:
+    max_age = _max_age(table, path, mistakes)
+    if "fields" not in table and "follow" not in table and max_age is None:
         mistakes.add(path, "it has no fields; write them below [rule.fields]")
     html, json = languages.decide()
-    return Rule(table.get("name", ""), _match(table, path, mistakes), each, fields, follow, html, json)
+    return Rule(table.get("name", ""), _match(table, path, mistakes), each, fields, follow, html, json, max_age)
+
+
+def _max_age(table: dict[str, Any], path: Path, mistakes: Mistakes) -> float | None:
+    given = table.get("max_age")
+    if given is None:
+        return None
+    if isinstance(given, (int, float)) and not isinstance(given, bool) and given >= 0:
+        return float(given)
+    match = _AGE.fullmatch(given) if isinstance(given, str) else None
+    if match is None:
+        mistakes.add((*path, "max_age"), f'max_age must be seconds or a text such as "12h" or "7d", not {given!r}')
+        return None
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _check_name(table: dict[str, Any], path: Path, mistakes: Mistakes) -> None:

@@ -38,7 +38,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Rule:
-    """What to make of which pages. It has `fields` or `follow`, or both."""
+    """What to make of which pages, by `fields`, `follow` or both.
+
+    `max_age` is the age in seconds before which a recrawl leaves these pages alone; None if the rule says nothing.
+    """
 
     name: str
     match: tuple[re.Pattern[str], ...]  # any of them, found by `search`; none: every page
@@ -47,6 +50,7 @@ class Rule:
     follow: tuple[Selector, ...]
     html: bool
     json: bool
+    max_age: float | None = None
 
     @cached_property
     def needs_soup(self) -> bool:
