@@ -1,9 +1,12 @@
 """URLs as browsers see them: parse, join, canonical form, key, host, registrable domain.
 
 Parsing and joining are WHATWG's (https://url.spec.whatwg.org/), by ada. The canonical form is the serialised URL
-without its fragment and without user and password; two URLs are the same page if and only if these are equal. What
-WHATWG tells apart stays apart: the order of a query, `/a` and `/a/`, `%7e` and `~`, `%2f` and `%2F`, an empty query, a
-host's final dot.
+without its fragment and without user and password, and, of http and https, with the percent-encoding of path and query
+normalised (RFC 3986, section 6.2.2): `%7ea%2fb` is `~a%2Fb`. It is what is fetched and stored, and two URLs are the
+same page if and only if these are equal. What else differs stays apart, since servers may tell it apart: the order of
+a query, an empty query, empty parameters, `+` and `%20`, `/a` and `/a/`, `/a//b` and `/a/b`, upper and lower case, an
+escaped reserved character and a bare one (`%2F` and `/`, `%7C` and `|`), a stray `%` and `%25`, http and https, a host
+with `www.` and without, and a host's final dot, which browsers keep and send.
 """
 
 from __future__ import annotations
@@ -25,6 +28,11 @@ LONGEST = 8192  # characters; what servers and browsers take
 _SPECIAL = ("http:", "https:", "ftp:", "ws:", "wss:", "file:")  # schemes whose hosts are domains
 _AUTHENTICATED = re.compile(r"^([^:/?]+://)[^/?]*@")  # in a serialised URL
 _USERINFO = re.compile(r"(:[/\\]*|^[/\\]{2})[^/\\?#]*@")  # in anything that somebody wrote
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, section 2.3
+_HEXADECIMAL = frozenset("0123456789ABCDEFabcdef")
+_CUT_SHORT = _HEXADECIMAL | {""}  # what stands between a stray % and the next one that it could swallow
+# An escape that is in lower case or of an unreserved character, told by what it is not: most URLs hold none.
+_LOOSE = re.compile(r"%(?![0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|40|5[B-E]|60|7[BCDF])[0-9A-Fa-f]{2}")
 _IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")  # as WHATWG writes every IPv4 address, and nothing else
 
 
@@ -37,13 +45,16 @@ def canonical(text: str, base: str | None = None) -> str:
         url = ada_url.join_url(base, text) if base is not None else ada_url.normalize_url(text)
     except ValueError:
         raise _refusal(text, "is not a URL") from None
-    url = url.partition("#")[0]
+    if "#" in url:
+        url = url.partition("#")[0]
     if len(url) > LONGEST:
         raise _refusal(text, f"is longer than {LONGEST} characters")
     if "@" in url:
         url = _AUTHENTICATED.sub(r"\1", url)
     if "xn--" in url and not _has_valid_host(url):
         raise _refusal(text, "has a host name in invalid Punycode")
+    if "%" in url and is_web(url) and _LOOSE.search(url):
+        url = _settled(url)
     return url
 
 
@@ -104,17 +115,45 @@ def registrable_domain(hostname: str) -> str:
     """The domain that somebody registered: `example.co.uk` for `a.b.example.co.uk`.
 
     By the Public Suffix List with its private part: `github.io` is a suffix, so that each of its sites is a domain of
-    its own. An address, a single label and a suffix are returned as they are; a final dot is not part of the domain.
+    its own. An address, a single label, a suffix and a name with an empty label are returned as they are; else a final
+    dot is not part of the domain.
     """
-    if is_address(hostname):
-        return hostname
     name = hostname.removesuffix(".")
+    if is_address(hostname) or not all(name.split(".")):
+        return hostname
     return _suffixes().privatesuffix(name) or name
 
 
 def key(url: str) -> bytes:
     """The hash of a canonical URL that stands for "seen": blake2b, 16 bytes."""
     return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+@cache
+def _forms() -> dict[str, str]:
+    """The normal form of each escape that is not in it, by its two digits: `~` for `7e`, `%2F` for `2f`."""
+    every = ((one + two, chr(int(one + two, 16))) for one in _HEXADECIMAL for two in _HEXADECIMAL)
+    forms = {digits: meant if meant in _UNRESERVED else f"%{digits.upper()}" for digits, meant in every}
+    return {digits: form for digits, form in forms.items() if form != f"%{digits}"}
+
+
+def _settled(url: str) -> str:
+    """Bring each escape of a web URL into its normal form, none of them twice.
+
+    A digit is not decoded right after a stray `%` (or that and another digit), which it would complete to an escape
+    that nobody wrote: `%%32e` is not `%2e`. No dot segment comes of it: WHATWG has read `%2e` in one as a dot before.
+    """
+    forms = _forms()
+    before, *rest = url.split("%")
+    pieces = [before]
+    for piece in rest:
+        form = forms.get(piece[:2])
+        if form is None or (form in _HEXADECIMAL and before in _CUT_SHORT):
+            pieces.append(f"%{piece}")
+        else:
+            pieces.append(form + piece[2:])
+        before = piece
+    return "".join(pieces)
 
 
 def _has_valid_host(url: str) -> bool:

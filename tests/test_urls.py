@@ -1,7 +1,13 @@
-"""The canonical form, its key, and what is told about texts that are no URL. Rows C3 and C6, goal G12."""
+"""The canonical form, its key, and what is told about texts that are no URL. Rows C3, C6, goal G12."""
 
+import csv
 import json
+import re
+import string
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import ada_url
 import pytest
@@ -22,7 +28,29 @@ CANONICAL = [
     ("https://example.com/?#top", None, "https://example.com/?"),
     ("https://example.com/a/../b/./c", None, "https://example.com/b/c"),
     ("https://example.com/a/%2e%2e/b", None, "https://example.com/b"),
-    ("https://example.com/%7e%2f%2F~", None, "https://example.com/%7e%2f%2F~"),
+    ("https://example.com/%7ea%2fb?%7ea%2fb", None, "https://example.com/~a%2Fb?~a%2Fb"),
+    ("https://example.com/%252e%2525%257e?%252e", None, "https://example.com/%252e%2525%257e?%252e"),
+    ("https://example.com/%d0%9f/\u041f", None, "https://example.com/%D0%9F/%D0%9F"),
+    ("https://example.com/%2e%2E/", None, "https://example.com/"),
+    ("https://example.com/a/%2e./b/.%2e/%2e", None, "https://example.com/"),
+    ("https://example.com/a/;%2e/%2e%2e;/%2e%2e%2e", None, "https://example.com/a/;./..;/..."),
+    ("https://example.com/a/..%2f%2e%2e%5c", None, "https://example.com/a/..%2F..%5C"),
+    ("https://example.com/?/%2e%2e/%2e", None, "https://example.com/?/../."),
+    ("https://example.com/%%32e/%a%62/%2%65", None, "https://example.com/%%32e/%a%62/%2%65"),
+    ("https://example.com/%%7e/%g%32/%%32%32", None, "https://example.com/%~/%g2/%%322"),
+    ("https://example.com/100%?%zz%7e%4", None, "https://example.com/100%?%zz~%4"),
+    ("%7eb?%63", "https://example.com/%61/x", "https://example.com/a/~b?c"),
+    ("?", "https://example.com/%7e", "https://example.com/~?"),
+    ("ftp://example.com/%7e%2f", None, "ftp://example.com/%7e%2f"),
+    ("data:,%7e%2f?%41", None, "data:,%7e%2f?%41"),
+    ("other://%41/%7e", None, "other://%41/%7e"),
+    ("http://%65xample.com/%65", None, "http://example.com/e"),
+    ("http://example.com:/", None, "http://example.com/"),
+    ("http://example.com:00080/", None, "http://example.com/"),
+    ("http://example.com:0/", None, "http://example.com:0/"),
+    ("https://EXAMPLE.com.:443", None, "https://example.com./"),
+    ("http://127.0.0.1./", None, "http://127.0.0.1/"),
+    ("http://[0:0::1]:80/", None, "http://[::1]/"),
     ("https://example.com/a b?c d", None, "https://example.com/a%20b?c%20d"),
     ("https://example.com/ä", None, "https://example.com/%C3%A4"),
     ("https://bücher.example/", None, "https://xn--bcher-kva.example/"),
@@ -82,10 +110,48 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "base", "url"), CANONICAL, ids=[ascii(row[0]) for row in CANONICAL])
-def test_the_canonical_form_is_whatwgs_without_fragment_and_credentials(text, base, url):
+def test_the_canonical_form_is_whatwgs_without_fragment_and_credentials_and_with_normal_escapes(text, base, url):
     """Every spelling of a URL has one canonical form, which is its own canonical form."""
     assert urls.canonical(text, base) == url
     assert urls.canonical(url) == url
+
+
+def test_every_escape_has_one_form():
+    """An escaped letter, digit, `-`, `.`, `_` or `~` is that character, any other escape is in upper case."""
+    unreserved = string.ascii_letters + string.digits + "-._~"
+    for byte in range(256):
+        form = chr(byte) if chr(byte) in unreserved else f"%{byte:02X}"
+        for escape in (f"%{byte:02x}", f"%{byte:02X}"):
+            assert urls.canonical(f"https://h.test/x{escape}?{escape}") == f"https://h.test/x{form}?{form}"
+
+
+APART = [
+    ("?a&b", "?b&a"),
+    ("", "?"),
+    ("?a", "?a&"),
+    ("?a", "?a="),
+    ("?a+b", "?a%20b"),
+    ("a", "a/"),
+    ("a", "A"),
+    ("a//b", "a/b"),
+    ("a%2Fb", "a/b"),
+    ("a%7Cb", "a|b"),
+    ("%", "%25"),
+    ("%2565", "%65"),
+    ("%%36%35", "%65"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), APART, ids=[f"{one} {other}" for one, other in APART])
+def test_what_a_server_may_tell_apart_stays_apart(one, other):
+    """URLs that differ by more than the escapes of unreserved characters and the case of escapes are two."""
+    assert urls.canonical(f"https://example.com/{one}") != urls.canonical(f"https://example.com/{other}")
+
+
+@pytest.mark.parametrize("host", ["http://example.com", "https://www.example.com", "https://example.com."])
+def test_another_host_is_another_page(host):
+    """Another scheme, a host with `www.` and one with a final dot are not taken for the same."""
+    assert urls.canonical(host) == f"{host}/"
 
 
 @pytest.mark.parametrize(("text", "base"), REFUSED, ids=[ascii(row[0][:40]) for row in REFUSED])
@@ -130,15 +196,25 @@ def _cases() -> list[dict]:
     return [case for case in json.loads((SHARED / "urltestdata.json").read_text()) if isinstance(case, dict)]
 
 
+def _normal(url: str) -> str:
+    """The normal form of the escapes of a URL in which none follows a stray `%`."""
+
+    def form(escape: re.Match[str]) -> str:
+        meant = chr(int(escape[1], 16))
+        return meant if re.fullmatch(r"[A-Za-z0-9._~-]", meant) else escape[0].upper()
+
+    return re.sub("%([0-9A-Fa-f]{2})", form, url)
+
+
 @needs_shared
 def test_every_success_of_the_url_standard_agrees():
-    """All http(s) successes of the WHATWG data serialise as it says, less fragment and credentials."""
+    """All http(s) successes of the WHATWG data serialise as it says, less fragment and credentials, escapes normal."""
     cases = [case for case in _cases() if "href" in case and case["href"].startswith(("http:", "https:"))]
     assert len(cases) >= 229
     for case in cases:
         bare = ada_url.URL(case["href"])
         bare.hash = bare.username = bare.password = ""
-        assert urls.canonical(case["input"], case["base"]) == bare.href
+        assert urls.canonical(case["input"], case["base"]) == _normal(bare.href)
 
 
 @needs_shared
@@ -162,6 +238,76 @@ def test_ten_thousand_real_urls_are_canonical_once_and_for_all():
     found = [urls.from_line(line) for line in lines]
     assert len(found) == 10_000
     assert [urls.canonical(url) for url in found] == found
+    assert not any(urls.is_address(urls.hostname(url)) for url in found)
+    domains = {name: urls.registrable_domain(name) for name in map(urls.hostname, found)}
+    assert all(f".{name}".endswith(f".{domain}") for name, domain in domains.items())
+    assert all(urls.registrable_domain(domain) == domain for domain in domains.values())
+
+
+def _rows(name: str) -> Iterator[list[str]]:
+    """The rows of a list, which may hold control characters, so that only LF ends a line."""
+    for line in (SHARED / "url" / name).read_text().split("\n"):
+        if line and not line.startswith("#"):
+            yield next(csv.reader([line], skipinitialspace=True))
+
+
+_FOO, _WWW = "http://foo.com/", "http://www.example.com/"
+NOT_ADOPTED = {
+    "a server may tell apart how often a slash stands": [
+        *(f"{_FOO}{path}/foo.html" for path in ("/aa/bb", "aa//bb", "aa/bb/", "/aa//bb/")),
+        *(f"{_FOO}///aa////bb{slashes}foo.html" for slashes in ("//", "////")),
+    ],
+    "the order of a query, and what is empty in it, may mean something": [
+        *("http://example.com?", "http://example.com/?", "http://example.com/?b=1&a=1", f"{_FOO}foo.html?b=1&a=1"),
+        *(f"{_FOO}index?{query}" for query in ("b=2&a=1", "b=2&a=1#c", "a=1&b=", "b&a=1", "b=&a=1", "b=1&a=1&")),
+        *(f"{_FOO}index?{query}" for query in ("&b=1&a=1", "&=1&a=1", "=1&b=1&a=1")),
+    ],
+    "browsers send these characters as they are": [
+        "http://x.com/?x[y]=1",
+        *(f"{_WWW}a/c/../b/search?q=foobar{mark}" for mark in "^`|"),
+    ],
+    "browsers send a stray % as it is": [
+        "https://www.last.fm/music/Prefuse+73/_/90%+of+My+Mind+Is+With+You",
+        *(f"{_WWW}{rest}" for rest in ("a/c/../b/search?q=foobar%", "p%zz%77%v", "search?q=foobar%")),
+        f"{_WWW}search?q=foobar%2",
+    ],
+    "browsers keep and send the final dot of a host": ["https://www.example.org./"],
+    "not a URL to a browser": ["ftp:/", "http:////", "http:///////"],
+    "without a scheme it is not a URL; a hint tells what may be meant": ["foo.com/index.html"],
+    "a file: URL has three slashes, and is not crawled": [
+        *(f"file:/{path}" for path in ("path/index.html", "var/www/html/////./bar/index.html")),
+        "file:/var/www/html/foo/../bar/index.html",
+    ],
+}
+
+
+@needs_shared
+def test_another_normaliser_agrees_but_for_what_was_not_adopted():
+    """Each row of a normaliser that goes further has its normal form here too, or stands in a list with the reason."""
+
+    def form(text):
+        try:
+            return urls.canonical(text)
+        except UrlError:
+            return None
+
+    rows = list(_rows("weirdToNormalizedUrls.csv"))
+    assert len(rows) == 112
+    assert {text for text, normal in rows if form(text) != normal} == set(chain(*NOT_ADOPTED.values()))
+
+
+@needs_shared
+def test_lists_of_joins_and_of_bad_hosts_agree():
+    """Each of a list of references is joined as it says, and bytes that are no host name are refused."""
+    joins = list(_rows("url-resolve.csv"))
+    assert len(joins) == 22
+    for reference, base, result in joins:
+        assert urls.canonical(reference, base or None) == urls.canonical(result)
+    bad = list(_rows("invalidUrls.csv"))
+    assert len(bad) == 2
+    for (text,) in bad:
+        with pytest.raises(UrlError):
+            urls.canonical(text)
 
 
 @settings(deadline=None)  # a busy machine is no fault
@@ -185,7 +331,7 @@ _parts = st.text(alphabet="aZ09.:/\\?#@%&=[]~ ä\t-_;|'\"<>x", max_size=20)
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.sampled_from(["http", "https", "ftp", "HTTP", "x"]), st.text("abc:@%", max_size=8), _parts, _parts)
 def test_the_canonical_form_keeps_the_origin_and_loses_the_credentials(scheme, user, name, path):
-    """Only fragment and credentials go: scheme, host, port, path and query are those of the parsed URL."""
+    """Only fragment and credentials go: scheme, host and port stay, and path and query mean the same bytes."""
     text = f"{scheme}://{user}@{name}/{path}"
     try:
         url = urls.canonical(text)
@@ -193,12 +339,58 @@ def test_the_canonical_form_keeps_the_origin_and_loses_the_credentials(scheme, u
         return
     parsed, whole = ada_url.URL(url), ada_url.URL(text)
     assert (parsed.username, parsed.password, parsed.hash) == ("", "", "")
-    assert (parsed.protocol, parsed.host, parsed.pathname) == (whole.protocol, whole.host, whole.pathname)
-    assert parsed.search == whole.search
+    assert (parsed.protocol, parsed.host) == (whole.protocol, whole.host)
+    assert _meant(parsed) == _meant(whole)
     if urls.is_web(url):
         assert urls.host(url) == parsed.origin
         assert urls.hostname(url) == parsed.hostname
         assert urls.authority(urls.host(url)) == parsed.host
+    else:
+        assert (parsed.pathname, parsed.search) == (whole.pathname, whole.search)
+
+
+def _meant(url: ada_url.URL) -> list[list[bytes]]:
+    """The bytes of each segment of the path, and of each parameter of the query."""
+    return [
+        [unquote_to_bytes(piece) for piece in part.split(mark)]
+        for part, mark in ((url.pathname, "/"), (url.search, "&"))
+    ]
+
+
+_ESCAPED = st.lists(
+    st.sampled_from([
+        "%",
+        "%2",
+        "%4",
+        "%25",
+        "%32",
+        "%41",
+        "%65",
+        "%2e",
+        "%2E",
+        "%2f",
+        "%7E",
+        "%c3%a4",
+        *"/.;?&=aeE25#",
+    ])
+)
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(_ESCAPED)
+@example(["%", "%32", "e"])
+@example(["/", "%", "%32", "%65", "/", "%2", "%65"])
+@example(["%4", "%41"])
+def test_escapes_keep_their_meaning_and_have_one_form(pieces):
+    """However escapes are mixed: no byte and no segment changes, none can be made shorter, and the form is stable."""
+    text = "https://h.test/" + "".join(pieces)
+    url = urls.canonical(text)
+    parsed, whole = ada_url.URL(url), ada_url.URL(text)
+    assert _meant(parsed) == _meant(whole)
+    assert urls.canonical(url) == url
+    assert all(escape == escape.upper() for escape in re.findall("%[0-9A-Fa-f]{2}", url))
+    after_no_stray = r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)"
+    assert re.search(after_no_stray, url) is None
 
 
 @pytest.mark.parametrize(
@@ -208,6 +400,17 @@ def test_the_canonical_form_keeps_the_origin_and_loses_the_credentials(scheme, u
         ("http://example.com:8080/", "http://example.com:8080", "example.com:8080", "example.com"),
         ("http://[::1]:8080/a", "http://[::1]:8080", "[::1]:8080", "[::1]"),
         ("https://[::1]/", "https://[::1]", "[::1]", "[::1]"),
+        ("http://[::ffff:7f00:1]:1/?[::2]:3/", "http://[::ffff:7f00:1]:1", "[::ffff:7f00:1]:1", "[::ffff:7f00:1]"),
+        ("http://a/", "http://a", "a", "a"),
+        ("http://example.com:0/", "http://example.com:0", "example.com:0", "example.com"),
+        ("https://example.com:65535/a:1/@b?c/d:2", "https://example.com:65535", "example.com:65535", "example.com"),
+        ("http://example.com.:81/", "http://example.com.:81", "example.com.:81", "example.com."),
+        (
+            "https://xn--bcher-kva.test:80/",
+            "https://xn--bcher-kva.test:80",
+            "xn--bcher-kva.test:80",
+            "xn--bcher-kva.test",
+        ),
         ("mailto:me@example.com", "mailto:", "", ""),
         ("javascript:a//b/c", "javascript:", "", ""),
         ("file:///etc/passwd", "file:", "", ""),
@@ -232,6 +435,18 @@ def test_the_host_is_the_origin(url, host, authority, hostname):
         ("github.io", "github.io"),
         ("www.example.com.", "example.com"),
         ("www.xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("shop.xn--85x722f.xn--55qx5d.cn", "xn--85x722f.xn--55qx5d.cn"),
+        ("xn--55qx5d.cn", "xn--55qx5d.cn"),
+        ("a.b.c.ck", "b.c.ck"),
+        ("a.www.ck", "www.ck"),
+        ("a_b.github.io.", "a_b.github.io"),
+        ("github.io.", "github.io"),
+        (".", "."),
+        ("..", ".."),
+        ("example.com..", "example.com.."),
+        ("a..com", "a..com"),
+        (".example.com", ".example.com"),
+        ("a." * 4000 + "com", "a.com"),
         ("wiki.corp.internal", "corp.internal"),
         ("localhost", "localhost"),
         ("127.0.0.1", "127.0.0.1"),
@@ -239,8 +454,9 @@ def test_the_host_is_the_origin(url, host, authority, hostname):
     ],
 )
 def test_the_registrable_domain_is_what_somebody_registered(hostname, domain):
-    """It follows the Public Suffix List, private part included; addresses and single labels stay whole."""
+    """It follows the Public Suffix List, private part included; addresses, suffixes and single labels stay whole."""
     assert urls.registrable_domain(hostname) == domain
+    assert urls.registrable_domain(domain) == domain
 
 
 def test_the_key_is_the_hash_of_the_canonical_url():
