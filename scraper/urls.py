@@ -1,4 +1,4 @@
-"""URLs as browsers see them: parse, join, canonical form, key, host, registrable domain.
+"""URLs as browsers see them: parse, join, canonical form, key, stripping, host, registrable domain.
 
 Parsing and joining are WHATWG's (https://url.spec.whatwg.org/), by ada. The canonical form is the serialised URL
 without its fragment and without user and password, and, of http and https, with the percent-encoding of path and query
@@ -12,9 +12,11 @@ with `www.` and without, and a host's final dot, which browsers keep and send.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import ada_url
 
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 LONGEST = 8192  # characters; what servers and browsers take
+
+# Parameters that say where a visitor came from, and nothing about the page: what `tracking` stands for.
+_TRACKING = """
+    utm_* mtm_* pk_campaign pk_kwd pk_keyword pk_source pk_medium pk_content pk_cid _ga _gl gclid gclsrc dclid gbraid
+    wbraid gad_source gad_campaignid srsltid fbclid igsh igshid msclkid twclid ttclid li_fat_id ScCid epik rdt_cid yclid
+    ysclid _openstat mc_cid mc_eid mkt_tok _hsenc _hsmi __hssc __hstc __hsfp hsCtaTracking _kx _branch_match_id vero_id
+    vero_conv ml_subscriber ml_subscriber_hash oly_anon_id oly_enc_id rb_clickid wickedid s_kwcid ef_id
+"""
+TRACKING = tuple(_TRACKING.split())
 
 _SPECIAL = ("http:", "https:", "ftp:", "ws:", "wss:", "file:")  # schemes whose hosts are domains
 _AUTHENTICATED = re.compile(r"^([^:/?]+://)[^/?]*@")  # in a serialised URL
@@ -124,6 +135,40 @@ def registrable_domain(hostname: str) -> str:
     return _suffixes().privatesuffix(name) or name
 
 
+@dataclass(frozen=True, slots=True)
+class Stripping:
+    """What takes parameters out of the query of a canonical URL; `*` in a name stands for any characters.
+
+    The word `tracking` stands for all of TRACKING. Names are compared percent-decoded and without regard to case. The
+    other parameters keep their order and spelling; if none is left the `?` goes too, so that the result is canonical.
+    """
+
+    names: tuple[str, ...] = ()
+    _plain: frozenset[str] = field(init=False, repr=False, compare=False)
+    _wild: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        every = [one for name in self.names for one in (TRACKING if name == "tracking" else (name,))]
+        wild = "|".join(_glob(name) for name in every if "*" in name)
+        object.__setattr__(self, "_plain", frozenset(_folded(name) for name in every if "*" not in name))
+        object.__setattr__(self, "_wild", re.compile(wild or "(?!)", re.DOTALL))
+
+    def __call__(self, url: str) -> str:
+        """Return a canonical URL without these parameters; one that is not http or https as it is."""
+        if "?" not in url or not is_web(url):
+            return url
+        rest, _, query = url.partition("?")
+        parameters = query.split("&")
+        kept = [one for one in parameters if not one or not self._names(one)]
+        if len(kept) == len(parameters):
+            return url
+        return f"{rest}?{'&'.join(kept)}" if any(kept) else rest
+
+    def _names(self, parameter: str) -> bool:
+        name = _folded(parameter.partition("=")[0])
+        return name in self._plain or self._wild.fullmatch(name) is not None
+
+
 def key(url: str) -> bytes:
     """The hash of a canonical URL that stands for "seen": blake2b, 16 bytes."""
     return blake2b(url.encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -154,6 +199,16 @@ def _settled(url: str) -> str:
             pieces.append(form + piece[2:])
         before = piece
     return "".join(pieces)
+
+
+def _folded(name: str) -> str:
+    return (unquote(name) if "%" in name else name).casefold()
+
+
+def _glob(name: str) -> str:
+    """The regular expression of a name with `*`; atomic groups keep it from trying again what matched: it is linear."""
+    first, *middle, last = (re.escape(_folded(part)) for part in name.split("*"))
+    return first + "".join(f"(?>.*?{part})" for part in middle if part) + ".*" + last
 
 
 def _has_valid_host(url: str) -> bool:

@@ -1,7 +1,8 @@
-"""The canonical form, its key, and what is told about texts that are no URL. Rows C3, C6, goal G12."""
+"""The canonical form, its key, its stripping, and what is told about texts that are no URL. Rows C3, C6, goal G12."""
 
 import csv
 import json
+import pickle
 import re
 import string
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from scraper import urls
 from scraper.errors import UrlError
+from scraper.urls import TRACKING, Stripping
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the public URL collections are not beside the checkout")
@@ -391,6 +393,85 @@ def test_escapes_keep_their_meaning_and_have_one_form(pieces):
     assert all(escape == escape.upper() for escape in re.findall("%[0-9A-Fa-f]{2}", url))
     after_no_stray = r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)"
     assert re.search(after_no_stray, url) is None
+
+
+STRIPPED = [
+    (["tracking"], "utm_source=x&id=1&utm_medium=y", "?id=1"),
+    (["tracking"], "id=1&gclid=x&page=2&fbclid=y&msclkid&mc_eid=", "?id=1&page=2"),
+    (["tracking"], "utm_source=x", ""),
+    (["tracking"], "UTM_Source=x&GCLID=1&sccid=1", ""),
+    (["tracking"], "%75tm%5Fsource=x&gcl%69d=1", ""),
+    (["tracking"], "autm_source=x&gclid2=1&utm=3&%2567clid=4", None),
+    (["tracking"], "a=utm_source=x&b=gclid", None),
+    (["tracking"], "tracking=1", None),
+    (["tracking", "trackin*g"], "tracking=1&a", "?a"),
+    (["sid"], "b=2&a=%20+%2B&&c&sid=1&=&d;sid=2", "?b=2&a=%20+%2B&&c&=&d;sid=2"),
+    (["sid"], "sid", ""),
+    (["sid"], "&sid=1&", ""),
+    (["sid"], "?sid=1", None),
+    (["sid"], "", None),
+    (["sid"], "&", None),
+    (["s*d"], "sd=1&sad&s%0Ad=2&sda=3&SAD", "?sda=3"),
+    (["*id*"], "id&sid&idx&gridding=1&i=d", "?i=d"),
+    (["a*b*c"], "abc&aXbXc&acb&aXcXb", "?acb&aXcXb"),
+    (["*"], "a=1&&=2&b", ""),
+    (["*"], "", None),
+    (["*"], "&", None),
+    (["s.d", "(", "[a-z]", "?"], "sxd&s.d&(=1&a&[A-Z]=2&?=3", "?sxd&a"),
+    (["Straße", "%2A"], "stra%C3%9Fe=1&STRASSE=2&*=3&a", "?a"),
+    ([], "utm_source=x", None),
+]
+
+
+@pytest.mark.parametrize(("names", "query", "left"), STRIPPED, ids=[f"{row[0]} {row[1]}" for row in STRIPPED])
+def test_named_parameters_are_stripped_and_the_others_left_as_they_are(names, query, left):
+    """Parameters go by their decoded names, whatever the case; the rest keeps order and spelling, or the `?` goes."""
+    strip, url = Stripping(tuple(names)), urls.canonical(f"https://example.com/utm_source?{query}")
+    assert strip(url) == (url if left is None else f"https://example.com/utm_source{left}")
+
+
+@pytest.mark.parametrize("name", TRACKING)
+def test_each_tracking_parameter_is_stripped(name):
+    """`tracking` stands for each of the well-known parameters, and for its own name alone it can be given too."""
+    url = f"https://example.com/?{name.replace('*', 'x')}=1"
+    assert Stripping(("tracking",))(url) == Stripping((name,))(url) == "https://example.com/"
+
+
+@pytest.mark.parametrize("url", ["https://example.com/sid=1", "data:x ?sid=1", "mailto:me@example.com?sid=1"])
+def test_what_has_no_query_or_is_not_crawled_is_left_alone(url):
+    """Only the query of an http or https URL is looked into."""
+    assert Stripping(("*",))(url) == url
+
+
+def test_a_stripping_is_a_value():
+    """Equal names make equal strippings, which can be sent to a process and back."""
+    strip = Stripping(("tracking", "s*d"))
+    sent = pickle.loads(pickle.dumps(strip))
+    assert sent == strip
+    assert hash(sent) == hash(strip)
+    assert sent != Stripping(("tracking",))
+    assert repr(sent) == "Stripping(names=('tracking', 's*d'))"
+    assert sent("https://example.com/?sad&utm_id") == "https://example.com/"
+
+
+def test_many_wildcards_on_a_long_name_cost_little():
+    """A name as long as a URL can be is compared with many wildcards without trying again what matched."""
+    strip = Stripping(("*a" * 12 + "*b", "x*x" * 12 + "y"))
+    for letter in "ax":
+        url = f"https://example.com/?{letter * 8000}"
+        assert strip(url) == url
+
+
+@settings(deadline=None)  # a busy machine is no fault
+@given(_ESCAPED, st.lists(st.sampled_from(["a", "*e", "2*", "%", "*", "tracking", "", "."]), max_size=3))
+def test_stripping_once_is_enough(pieces, names):
+    """What is left is canonical, is not stripped further, and stood there before in the same order."""
+    url, strip = urls.canonical("https://h.test/x?" + "".join(pieces)), Stripping(tuple(names))
+    left = strip(url)
+    assert strip(left) == urls.canonical(left) == left
+    before = iter(url.split("?", 1)[1].split("&"))
+    assert all(one in before for one in left.partition("?")[2].split("&") if one)
+    assert left.partition("?")[0] == "https://h.test/x"
 
 
 @pytest.mark.parametrize(
