@@ -1,8 +1,13 @@
-"""The URLs a crawl starts from: typed ones, and lists read line by line, so that a million of them cost no memory."""
+"""The URLs a crawl starts from: typed ones, and lists read line by line, so that a million of them cost no memory.
+
+A list is UTF-8, its lines end in LF, CR LF or CR. A line is blank, a comment (`#` at its beginning), or a URL and
+nothing else: a `#` further on begins its fragment.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -20,6 +25,7 @@ from scraper.model import Link
 SHOWN = 100  # seeds kept in the crawl's row; all of them are rows of `urls`
 BATCH = 10_000  # seeds inserted at a time
 Complain = Callable[[str], None]
+_NOTHING = urls.Stripping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,20 @@ class Survey:
 class Seeds:
     """Typed URLs, then those of a list. Read twice: once to know them, once to store them."""
 
-    def __init__(self, typed: Iterable[str] = (), path: Path | None = None, *, source: str | None = None) -> None:
-        """Take typed URLs, each of which must be good (else UrlError), and a list; bad lines are told and skipped."""
-        self.typed = tuple(urls.from_line(text) for text in typed)
+    def __init__(
+        self,
+        typed: Iterable[str] = (),
+        path: Path | None = None,
+        *,
+        source: str | None = None,
+        strip: urls.Stripping = _NOTHING,
+    ) -> None:
+        """Take typed URLs, each of which must be good (else UrlError), and a list; bad lines are told and skipped.
+
+        `source` is what the list is called, else its path; `strip` is applied to every URL.
+        """
+        self.typed = tuple(strip(urls.from_line(text)) for text in typed)
+        self._strip = strip
         self._path = path
         self._stopped = False
         self.source = source or (str(path) if path is not None else None)
@@ -96,7 +113,7 @@ class Seeds:
                 for url in _good(lines, self.source or "", complain):
                     if self._stopped:
                         raise StoppedEarly("stopped while the seeds were read; nothing was stored")
-                    yield url
+                    yield self._strip(url)
 
 
 @contextmanager
@@ -111,7 +128,7 @@ def listed(name: str, stdin: IO[bytes]) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def _opened(path: Path, source: str) -> IO[bytes]:
+def _opened(path: Path, source: str) -> IO[str]:
     try:
         if path.is_fifo():
             raise ConfigError(
@@ -134,16 +151,18 @@ def _opened(path: Path, source: str) -> IO[bytes]:
     if b"\0" in head:
         lines.close()
         raise ConfigError(f"{source} is not a text file: name a file with one URL a line, in UTF-8")
-    return lines
+    # Whatever ends a line is `\n` now, and a byte that is not UTF-8 is a surrogate, so that only its line is bad.
+    return io.TextIOWrapper(lines, encoding="utf-8-sig", errors="surrogateescape")
 
 
-def _good(lines: IO[bytes], source: str, complain: Complain) -> Iterator[str]:
+def _good(lines: IO[str], source: str, complain: Complain) -> Iterator[str]:
     for number, raw in enumerate(lines, 1):
         try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            raw.encode()
+            line = raw.strip()
             if line and not line.startswith("#"):
                 yield urls.from_line(line)
-        except UnicodeDecodeError:
+        except UnicodeEncodeError:
             complain(f"{source}, line {number}: not UTF-8; skipped")
         except UrlError as error:
             complain(f"{source}, line {number}: {error}; skipped")

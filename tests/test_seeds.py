@@ -9,6 +9,7 @@ import pytest
 from scraper import urls
 from scraper.errors import ConfigError, StoppedEarly, UrlError
 from scraper.model import Link
+from scraper.scope import Scope
 from scraper.seeds import SHOWN, Seeds, listed
 
 A, B = "http://a.example/", "http://b.example/"
@@ -37,6 +38,11 @@ async def stored(seeds):
         pytest.param(b"http://a.example/\nhttp://b.example/\n", [A, B], id="plain"),
         pytest.param(b"http://a.example/\nhttp://b.example/", [A, B], id="no-last-line-end"),
         pytest.param(b"http://a.example/\r\nhttp://b.example/\r\n", [A, B], id="crlf"),
+        pytest.param(b"http://a.example/\rhttp://b.example/\r", [A, B], id="cr"),
+        pytest.param(b"http://a.example/\rhttp://b.example/", [A, B], id="cr-no-last-line-end"),
+        pytest.param(b"\xef\xbb\xbf# shops\rhttp://a.example/\n\rhttp://b.example/\r\n", [A, B], id="mixed-line-ends"),
+        pytest.param(b"http://a.example/?a#b # c\n", [f"{A}?a"], id="no-comment-behind-a-url"),
+        pytest.param(b"http://a.example/%7ea%2fb\n", [f"{A}~a%2Fb"], id="escapes"),
         pytest.param(b"\xef\xbb\xbfhttp://a.example/\nhttp://b.example/\n", [A, B], id="bom"),
         pytest.param(b"\xef\xbb\xbf# shops\r\nhttp://a.example/\r\n", [A], id="bom-before-comment"),
         pytest.param(b"\n  \n# one\nhttp://a.example/\n\t#two\n\n", [A], id="blank-lines-and-comments"),
@@ -56,22 +62,34 @@ async def test_a_list_is_read_line_by_line(path, told, content, good):
     assert await stored(seeds) == [Link(url, urls.host(url), urls.key(url)) for url in good]
 
 
-async def test_bad_lines_are_told_and_the_rest_is_kept(path, told):
+BAD = [
+    (b"example.com", "did you mean https://example.com"),
+    (b"ftp://a.example/", "is a ftp: URL, only http and https can be crawled"),
+    (b"http://:80/", "its host name or port cannot be"),
+    (b"http://xn--a.example/", "invalid Punycode"),
+    (b"http://a.example/" + b"a" * urls.LONGEST, "is longer than"),
+    (b"\xff\xfe\xfd", "not UTF-8"),
+    (b"http://a.example/\xe9", "not UTF-8"),
+    (b"http://a.example/\xed\xa0\x80", "not UTF-8"),
+    (b"nonsense", "not a URL"),
+]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+async def test_bad_lines_are_told_and_the_rest_is_kept(path, told, end):
     """Each bad line is told once, with its number and what is wrong with it, and all the others are crawled."""
-    path.write_bytes(
-        b"# shops\nhttp://a.example/\nexample.com\n\nftp://a.example/\nhttp://:80/\n\xff\xfe\xfd\nhttp://b.example/\nnonsense\n"
-    )
+    lines = [b"# shops", A.encode(), b"", *(line for line, _ in BAD), B.encode(), b"\xc3"]
+    path.write_bytes(end.join(lines))
     seeds = Seeds((), path)
     survey = seeds.survey(told.append)
-    assert (survey.count, survey.first, survey.bad) == (2, (A, B), 5)
-    assert [line.partition(": ")[0] for line in told] == [f"{path}, line {number}" for number in (3, 5, 6, 7, 9)]
-    for line, why in zip(
-        told, ("did you mean https://example.com", "ftp", "host name", "UTF-8", "not a URL"), strict=True
-    ):
+    assert (survey.count, survey.first, survey.bad) == (2, (A, B), len(BAD) + 1)
+    numbers = [*range(4, 4 + len(BAD)), len(lines)]
+    assert [line.partition(": ")[0] for line in told] == [f"{path}, line {number}" for number in numbers]
+    for line, why in zip(told, (*(why for _, why in BAD), "not UTF-8"), strict=True):
         assert why in line
         assert line.endswith("; skipped")
     assert [link.url for link in await stored(seeds)] == [A, B]
-    assert len(told) == 5
+    assert len(told) == len(BAD) + 1
 
 
 def test_a_complaint_holds_no_password(path, told):
@@ -159,6 +177,35 @@ def test_the_digest_stands_for_the_seeds(path, told):
     assert digest(A, lines=f"{B}\nbad\n") == digest(A, B)
 
 
+async def test_seeds_are_stripped(path, told):
+    """Parameters that shall be stripped are in no seed, typed or listed, nor in the digest, and all others are."""
+
+    def survey(*lines, **given):
+        path.write_text("\n".join(lines))
+        seeds = Seeds([f"{A}?utm_source=x&a=1"], path, **given)
+        return seeds, seeds.survey(told.append)
+
+    seeds, found = survey(f"{B}?gclid=x#top", f"{B}?id=1&gclid=y", strip=urls.Stripping(("tracking",)))
+    assert seeds.typed == (f"{A}?a=1",)
+    assert found.first == (f"{A}?a=1", B, f"{B}?id=1")
+    assert [link.url for link in await stored(seeds)] == list(found.first)
+    _, same = survey(f"{B}?fbclid=z", f"{B}?id=1", strip=urls.Stripping(("*clid", "utm_*")))
+    assert same.digest == found.digest
+    _, whole = survey(f"{B}?gclid=x#top")
+    assert whole.first == (f"{A}?utm_source=x&a=1", f"{B}?gclid=x")
+    assert not told
+
+
+async def test_a_public_suffix_is_a_seed_of_its_own():
+    """A bare public suffix is crawled as one site: with scope `domain` the sites below it are other domains."""
+    seeds, scope = Seeds(["https://github.io", "https://co.uk/a"]), Scope("domain")
+    async for root in seeds.roots(scope.root_of):
+        scope.add(root)
+    within = ["https://github.io/x", "http://github.io.:81/", "https://co.uk/"]
+    outside = ["https://me.github.io/", "https://shop.co.uk/", "https://uk/"]
+    assert [url for url in within + outside if scope.judge(url, urls.host(url)) is None] == within
+
+
 @pytest.mark.parametrize(
     ("typed", "listed", "name"),
     [
@@ -232,9 +279,10 @@ async def test_a_long_list_costs_little_memory(path, told):
     assert peak < 20_000_000
 
 
-async def test_a_long_list_comes_whole(path, told):
-    """Read in batches, a list comes to its very end, in its order."""
-    path.write_text("".join(f"{A}{number}\n" for number in range(20_001)))
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+async def test_a_long_list_comes_whole(path, told, end):
+    """Read in batches, a list comes to its very end, in its order, whatever ends its lines."""
+    path.write_text("".join(f"{A}{number}{end}" for number in range(20_001)), newline="")
     assert [link.url for link in await stored(Seeds((), path))] == [f"{A}{number}" for number in range(20_001)]
 
 
