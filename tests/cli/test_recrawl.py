@@ -1,0 +1,108 @@
+"""`scraper crawl --recrawl`: asked again, stored if changed, kept as it was, marked if gone."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+
+FAST = ("--parse-workers", "0", "--delay", "0", "--depth", 3)
+
+
+@pytest.fixture
+def tagged(site):
+    """Serve a page that has an ETag and answers 304 to who knows it."""
+
+    def tagged(path, text, *links):
+        async def answer(request):
+            tag = f'"{text}"'
+            if request.headers.get("If-None-Match") == tag:
+                return web.Response(status=304, headers={"ETag": tag})
+            anchors = "".join(f"<a href={link}>x</a>" for link in links)
+            body = f"<title>{text}</title>{anchors}"
+            return web.Response(body=body.encode(), content_type="text/html", headers={"ETag": tag})
+
+        site.raw(path, answer)
+
+    return tagged
+
+
+@pytest.fixture
+def first(crawl, tagged, site):
+    """A finished crawl of four pages."""
+    tagged("/", "home", "/same", "/changing", "/going")
+    tagged("/same", "same")
+    tagged("/changing", "before")
+    site.page("/going")
+    crawl("/", *FAST, "--name", "shop")
+    site.requests.clear()
+
+
+def test_what_changed_is_stored_and_what_was_is_kept(run, first, site, tagged, query):
+    """Changed, unchanged, new and vanished pages are told apart, in the summary and in the store."""
+    tagged("/changing", "after", "/new")
+    tagged("/new", "new")
+    site.page("/going", status=404)
+    ended = run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl")
+    assert ended.code == 0, ended.err
+    assert "pages: 1 new, 1 changed, 2 unchanged, 1 vanished" in ended.err
+    pages = query("SELECT title, vanished_at IS NOT NULL FROM pages ORDER BY url")
+    assert pages == [("home", 0), ("after", 0), ("/going", 1), ("new", 0), ("same", 0)]
+    assert query("SELECT title FROM versions") == [("before",)]
+    assert query("SELECT state, count(*) FROM urls GROUP BY state") == [("failed", 1), ("fetched", 4)]
+    assert query("SELECT count(*) FROM crawls") == [(1,)]
+
+
+def test_unchanged_pages_are_asked_with_their_validators(run, first, site):
+    """A recrawl sends If-None-Match, so that an unchanged page costs no body; robots.txt is not asked again."""
+    assert run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl").code == 0
+    asked = dict(zip(site.paths(), site.headers[-len(site.requests) :], strict=True))
+    assert set(asked) == {"/", "/same", "/changing", "/going"}
+    assert asked["/same"]["If-None-Match"] == '"same"'
+    assert "If-None-Match" not in asked["/going"]
+
+
+def test_what_is_young_is_left_alone(run, first, site, tmp_path):
+    """Within max_age nothing is asked; a rule's own max_age goes before."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nname = "fresh"\nmatch = "*/changing"\nmax_age = "0s"\n', encoding="utf-8")
+    assert run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl", env={"SCRAPER_MAX_AGE": "3600"}).code == 0
+    assert site.paths() == []
+    options = ("--name", "timed", "--rules", str(rules))
+    for again in ((), ("--recrawl",)):
+        site.requests.clear()
+        ended = run("crawl", site.url("/"), *FAST, *options, *again, env={"SCRAPER_MAX_AGE": "3600"})
+        assert ended.code == 0, ended.err
+    assert site.paths() == ["/changing"]
+
+
+def test_without_a_crawl_of_that_name_it_begins_one(run, site):
+    """The same command serves the first time and every time after."""
+    site.page("/")
+    for _ in range(2):
+        assert run("crawl", site.url("/"), *FAST, "--name", "daily", "--recrawl").code == 0
+    assert site.paths().count("/") == 2
+
+
+def test_an_interrupted_recrawl_goes_on(run, first, site, query):
+    """A recrawl that was stopped goes on where it was, and asks nothing twice."""
+    assert run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl", "--max-pages", 2).code == 0
+    assert query("SELECT state FROM crawls") == [("limited",)]
+    assert run("resume", "shop", "--max-pages", 100).code == 0
+    assert sorted(site.paths()) == ["/", "/changing", "/going", "/same"]
+    assert query("SELECT state FROM crawls") == [("finished",)]
+
+
+def test_other_settings_are_refused(run, first, site):
+    """A recrawl has the depth and scope of its crawl; other seeds are welcome."""
+    told = run("crawl", site.url("/"), *FAST[:-1], 1, "--name", "shop", "--recrawl").refused
+    assert "depth was 3 and is now 1" in told
+    site.page("/more")
+    assert run("crawl", site.url("/"), site.url("/more"), *FAST, "--name", "shop", "--recrawl").code == 0
+    assert "/more" in site.paths()
+
+
+def test_new_and_recrawl_exclude_each_other(run, site):
+    """Both at once is wrong usage."""
+    ended = run("crawl", site.url("/"), "--new", "--recrawl")
+    assert ended.code == 2
+    assert "choose one" in ended.err
