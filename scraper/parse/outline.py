@@ -38,11 +38,20 @@ class Relation(NamedTuple):
     in_head: bool = True
 
 
+class Pointer(NamedTuple):
+    """What names another page without being an anchor, relative to `base`; `kind` is what that one is asked for."""
+
+    href: str
+    base: str
+    rel: str
+    kind: str = "page"
+
+
 class Outline(NamedTuple):
     """What a walk found, in document order.
 
     `metas` are pairs of name, property or http-equiv in lower case, and content; `headings` are pairs of level, 1 to 6,
-    and text; `scripts` are the texts of JSON-LD.
+    and text; `scripts` are the texts of JSON-LD; `refreshes` the contents of metas that refresh, as they stand there.
     """
 
     lang: str | None = None
@@ -54,3 +63,4 @@ class Outline(NamedTuple):
     scripts: Sequence[str] = ()
     headings: Sequence[tuple[int, str]] = ()
     text: str = ""
+    refreshes: Sequence[str] = ()

@@ -30,6 +30,7 @@ class Reader:
         self.lang: str | None = None
         self.base: str | None = None
         self.metas: list[tuple[str, str]] = []
+        self.refreshes: list[str] = []
         self.anchors: list[Anchor] = []
         self.relations: list[Relation] = []
         self.scripts: list[list[str]] = []  # the pieces of each
@@ -59,7 +60,8 @@ class Reader:
         headings = [(level, text) for level, pieces in self.headings if (text := words(pieces))]
         text = readable(self.pieces, self.preserved)
         title, scripts = "".join(self.title or ()), ["".join(pieces) for pieces in self.scripts]
-        return Outline(self.lang, title, self.base, self.metas, self.anchors, self.relations, scripts, headings, text)
+        links = self.anchors, self.relations
+        return Outline(self.lang, title, self.base, self.metas, *links, scripts, headings, text, self.refreshes)
 
     def read(self, text: str) -> None:
         """Take a text for what it is a part of."""
@@ -179,9 +181,13 @@ class Reader:
         if properties or pragma:
             keys = dict.fromkeys([*_words(properties).lower().split()[:_MOST_PROPERTIES], _words(pragma).lower()])
             self.metas.extend((key, content) for key in keys if key and key != name)
+            if content and _words(pragma).lower() == "refresh":
+                self.refreshes.append(str.__str__(get("content")))
 
     def _enter_a(self, get: Get) -> None:
         href = None if self.inert else get("href")
+        if href is None and self.drawings and not self.inert:
+            href = get("xlink:href")  # as links in SVG were written before SVG 2
         if href is not None:
             if self.anchor is not None:
                 self._leave_a()

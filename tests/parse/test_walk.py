@@ -42,7 +42,8 @@ ATTRIBUTES = (
     *(" property=og:title content=o", " name=ROBOTS content='noindex, none'", " name=scraper content=nofollow"),
     *(" rel=canonical href=c", " rel='Alternate x' href=f type='Application/Rss+Xml;x'", " type=application/ld+json"),
     *(" rel=alternate href=d hreflang=' d e ' media", " property='og:a b' content=p", " http-equiv=X content=y"),
-    *(" shadowrootmode=open", " name content", " class='a b'"),
+    *(" shadowrootmode=open", " name content", " class='a b'", " xlink:href=s"),
+    *(" http-equiv=Refresh content='0;  url=r \n x'", " http-equiv=refresh content=3", " http-equiv=refresh"),
 )
 TEXTS = (
     "x",
@@ -219,6 +220,26 @@ def test_scripts(builder):
     for outline in (walk_soup(make_soup(html, builder)), walk_html(html)):
         assert outline.scripts == ["{&quot;<b>&lt;", "z", ""]
         assert (outline.text, words(outline.anchors[0].pieces)) == ("y", "y")
+
+
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_links_in_drawings(builder):
+    """A link of SVG counts by its href, else by its xlink:href, which means nothing outside of a drawing."""
+    html = "<svg><a xlink:href=1>a</a><a href=2 xlink:href=3>b</a></svg><a xlink:href=4>c</a>"
+    for outline in (walk_soup(make_soup(html, builder)), walk_html(html)):
+        assert [(one.href, words(one.pieces)) for one in outline.anchors] == [("1", "a"), ("2", "b")]
+
+
+@pytest.mark.parametrize("builder", ["turbo", "lxml", "html5lib", "html.parser"])
+def test_refreshes(builder):
+    """What a meta's refresh says is kept to the letter, unless it is in a template or says nothing."""
+    html = (
+        "<meta http-equiv=Refresh content='0; \n url=a  b'><meta http-equiv=refresh><meta name=refresh content=1>"
+        "<meta http-equiv=refresh content=''><template><meta http-equiv=refresh content=2></template>"
+        "<body><noscript><meta http-equiv=REFRESH content=3></noscript>"
+    )
+    for outline in (walk_soup(make_soup(html, builder)), walk_html(html)):
+        assert outline.refreshes == ["0; \n url=a  b", "3"]
 
 
 def test_foreign():
