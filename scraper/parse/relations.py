@@ -18,9 +18,12 @@ from scraper.parse.plain import clean
 FEEDS = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json"})
 MOST = 1_000  # relations of one kind on a page; those beyond are not looked at
 
-# One link of the header: <URL>, then ; name=value, quoted or not. No part is read twice, whatever stands there.
-_LINK = re.compile(r'<([^<>]*+)>((?:\s*+;\s*+[^\s=;,"<>]++(?:\s*+=\s*+(?:"(?:[^"\\]++|\\.)*+"|[^\s;,"<>]*+))?+)*+)')
-_PARAMETER = re.compile(r';\s*+([^\s=;,"<>]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"|([^\s;,"<>]*+)))?+')
+# One link of the header: <URL>, then ; name=value, quoted or not; a semicolon too many, and spaces in what is not
+# quoted, are taken as RFC 8288's own parser (appendix B) takes them. No part is read twice, whatever stands there.
+_LINK = re.compile(
+    r'<([^<>]*+)>((?:\s*+;\s*+(?:[^\s=;,"<>]++(?:\s*+=\s*+(?:"(?:[^"\\]++|\\.)*+"|[^;,"<>]*+))?+)?+)*+)', re.DOTALL
+)
+_PARAMETER = re.compile(r';\s*+([^\s=;,"<>]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"|([^;,"<>]*+)))?+', re.DOTALL)
 
 
 def canonical(outline: Outline, header: str, url: str) -> str | None:
@@ -61,13 +64,16 @@ def hreflang(outline: Outline, header: str, url: str) -> dict[str, str]:
     return dict(found.values())
 
 
-def from_header(header: str) -> Iterator[Relation]:
-    """Yield the links of a Link header; one with an anchor is about another page, and left out."""
+def from_header(header: str, url: str) -> Iterator[Relation]:
+    """Yield the links of the Link header of the page at `url`.
+
+    One with an anchor is about another page, or about a part of this one, and left out, unless it anchors at this page.
+    """
     for target, parameters in _LINK.findall(clean(header)):
         found: dict[str, str] = {}
         for name, quoted, bare in _PARAMETER.findall(parameters):
-            found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or bare)
-        if "anchor" not in found:
+            found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or bare.strip())
+        if not found.get("anchor") or absolute(found["anchor"], url) == url:
             yield Relation(
                 frozenset(found.get("rel", "").lower().split()),
                 target,
@@ -81,7 +87,7 @@ def from_header(header: str) -> Iterator[Relation]:
 def _targets(outline: Outline, header: str, url: str, rel: str) -> Iterator[tuple[Relation, str]]:
     """Yield the relations of this kind and their absolute URLs on the web: the header's, then the page's."""
     base = base_of(outline, url)
-    both = [(url, from_header(header) if header else ()), (base, outline.relations)]
+    both = [(url, from_header(header, url) if header else ()), (base, outline.relations)]
     wanted = ((start, one) for start, some in both for one in some if rel in one.rel)
     for start, one in islice(wanted, MOST):
         target = absolute(one.href, start)
