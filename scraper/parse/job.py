@@ -51,6 +51,8 @@ class Settings:
     bodies: bool = True
     nofollow: bool = True
     makers: Makers = field(default_factory=Makers)
+    feeds: bool = False
+    strip: Callable[[str], str] | None = None
 
 
 def asked(response: Response) -> Asked:
@@ -99,15 +101,17 @@ def parse_page(
         read = (_cleaned(page.title), _cleaned(page.description), _cleaned(page.lang), clean(page.text), replacements)
         headings = tuple([(level, clean(text)) for level, text in page.headings])
         ruled = run_rules(settings.makers, page)
-        links = following(page.links, ruled.follow, settings.patterns.judge) if ruled.follow else page.links
+        links = page.links
+        if ruled.follow:
+            links = following(links, ruled.follow, settings.patterns.judge, strip=settings.strip)
         sent = tuple([_plain_link(link) for link in links])
         extracted = run_extractors(settings.makers, page)
         records = _plain_records(ruled.records + extracted.records)
         stored = zstd.compress(body, COMPRESSION) if settings.bodies else None
-        digest = blake2b(body, digest_size=16).hexdigest()
+        digest, canonical = blake2b(body, digest_size=16).hexdigest(), _cleaned(page.canonical)
         return (
             charset, digest, *read, sent, page.bad_links, records, stored, len(body), page.metadata.noindex, headings,
-            ruled.matched + extracted.matched, _cleaned(ruled.failure or extracted.failure),
+            ruled.matched + extracted.matched, _cleaned(ruled.failure or extracted.failure), canonical,
         )  # fmt: skip
     finally:
         page.close()
@@ -171,6 +175,8 @@ def _page(
         builder=settings.builder,
         patterns=settings.patterns,
         nofollow=settings.nofollow,
+        feeds=settings.feeds,
+        strip=settings.strip,
     )
     return page, charset, replacements
 
@@ -190,10 +196,11 @@ def _cleaned(text: str | None) -> str | None:
 
 
 def _plain_link(link: Link) -> tuple[Any, ...]:
-    url, host, key, text, rel, verdict, follow = link[:7]
-    return url, host, key, clean(text), clean(rel), None if verdict is None else (str(verdict[0]), verdict[1]), follow
+    url, host, key, text, rel, verdict, follow, kind = link[:8]  # what the rest tells is not known of a page's links
+    plain_verdict = None if verdict is None else (str(verdict[0]), verdict[1])
+    return url, host, key, clean(text), clean(rel), plain_verdict, follow, kind
 
 
 def _refused(link: tuple[Any, ...]) -> Link:
     reason, detail = link[5]
-    return Link(*(*link[:5], Verdict(Reason(reason), detail), link[6]))
+    return Link(*(*link[:5], Verdict(Reason(reason), detail), *link[6:]))

@@ -11,8 +11,8 @@ import ada_url
 
 from scraper import urls
 from scraper.errors import UrlError
-from scraper.model import Link, Reason, Verdict
-from scraper.parse.outline import Outline
+from scraper.model import Kind, Link, Reason, Verdict
+from scraper.parse.outline import Outline, Pointer
 from scraper.parse.text import words
 
 MOST_LINKS = 10_000  # distinct URLs on a page; what is beyond counts as bad
@@ -27,6 +27,7 @@ _NOFOLLOW = Verdict(Reason.NOFOLLOW, "rel=nofollow")
 
 _Target: TypeAlias = tuple[str, str, bytes]  # URL, host, key
 Judge = Callable[[str], Verdict | None]
+Strip = Callable[[str], str]  # canonical URL to canonical URL, without tracking parameters
 
 
 def base_of(outline: Outline, url: str) -> str:
@@ -51,18 +52,25 @@ def absolute(href: str, base: str) -> str | None:
 
 
 def find_links(
-    outline: Outline, url: str, judge: Judge, *, nofollow: bool, page_wide: str | None = None
+    outline: Outline,
+    url: str,
+    judge: Judge,
+    *,
+    nofollow: bool,
+    page_wide: str | None = None,
+    pointers: Iterable[Pointer] = (),
+    strip: Strip | None = None,
 ) -> tuple[tuple[Link, ...], int]:
-    """Return the links of the page at `url`, distinct by URL in document order, and how many hrefs are not among them.
+    """Return the links of the page at `url`, distinct by URL, and how many hrefs are not among them.
 
-    With `nofollow` what the page asks is obeyed: `page_wide` tells where it asks so for all its links. A URL that is
-    linked both with and without `rel=nofollow` counts as followed.
+    What the pointers name comes first, then the anchors, in document order. With `nofollow` what the page asks is
+    obeyed: `page_wide` tells where it asks so for all its links. A URL that is linked both with and without
+    `rel=nofollow` counts as followed.
     """
     base = base_of(outline, url)
     folder = base.partition("?")[0].rpartition("/")[0] + "/"
-    found: dict[str, Link] = {}
     targets: dict[str, tuple[_Target | None, bool]] = {}  # by href: what it means, and that it leads from the page
-    bad = 0
+    found, bad = _pointed(pointers, url, judge, lambda rel: _refused(rel, page_wide) if nofollow else None, strip)
     for href, rel, pieces in outline.anchors:
         if href in targets:
             target, elsewhere = targets[href]
@@ -70,6 +78,8 @@ def find_links(
             head = href.partition("#")[0].strip(_SPACE)
             target = _target(head, folder if _BY_FOLDER.match(head) else base)
             elsewhere = bool(head) or (target is not None and target[0] != url)
+            if strip is not None and target is not None:
+                target = _stripped(target, strip)
             targets[href] = target, elsewhere
         if target is None or (target[0] not in found and len(found) >= MOST_LINKS):
             bad += 1
@@ -83,13 +93,45 @@ def find_links(
     return tuple(found.values()), bad
 
 
-def following(found: tuple[Link, ...], follow: Iterable[str], judge: Judge) -> tuple[Link, ...]:
+def following(
+    found: tuple[Link, ...], follow: Iterable[str], judge: Judge, *, strip: Strip | None = None
+) -> tuple[Link, ...]:
     """Mark among a page's links those that its rules follow, and add what is not among them."""
-    targets = {target[0]: target for url in follow if (target := _target(url, url)) is not None}
+    meant = [target for url in follow if (target := _target(url, url)) is not None]
+    targets = {target[0]: target for target in (meant if strip is None else [_stripped(one, strip) for one in meant])}
     marked = [link._replace(follow=True) if link.url in targets else link for link in found]
     known = {link.url for link in found}
     added = [Link(*target, verdict=judge(url), follow=True) for url, target in targets.items() if url not in known]
     return (*marked, *added)
+
+
+def _pointed(
+    pointers: Iterable[Pointer], url: str, judge: Judge, refuse: Callable[[str], Verdict | None], strip: Strip | None
+) -> tuple[dict[str, Link], int]:
+    """The links that pointers make by URL, and how many are none; a page that points at itself leads nowhere."""
+    found: dict[str, Link] = {}
+    bad = 0
+    for href, base, rel, kind in pointers:
+        target = _target(href.partition("#")[0].strip(_SPACE), base)
+        if target is not None and strip is not None:
+            target = _stripped(target, strip)
+        if target is None:
+            bad += 1
+        elif target[0] != url:
+            refused, old = refuse(rel), found.get(target[0])
+            if old is None:
+                found[target[0]] = Link(*target, "", rel, refused or judge(target[0]), kind=kind)
+            else:
+                merged = _merged(old, [], rel, refused, judge)
+                found[target[0]] = merged._replace(kind=kind) if kind == Kind.FEED else merged
+    return found, bad
+
+
+def _stripped(target: _Target, strip: Strip) -> _Target:
+    url = target[0]
+    if "?" not in url or not urls.is_web(url) or (shorter := strip(url)) == url:
+        return target
+    return shorter, urls.host(shorter), urls.key(shorter)
 
 
 def _merged(old: Link, pieces: list[str], rel: str, refused: Verdict | None, judge: Judge) -> Link:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,9 @@ def fields(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 class Page:
     """A parsed response. It lives as long as the extractor runs: keep text of it, never nodes.
 
-    `html` is the decoded body, of a JSON document too; that one has `json()` and its text, no links, and an empty tree.
+    `html` is the decoded body, of a JSON document too; that one has `json()` and its text, an empty tree, and no links
+    but those of its headers. `feeds` adds the feeds to the links; `strip` makes a canonical URL shorter, as if it had
+    stood so on the page.
     """
 
     def __init__(
@@ -69,6 +71,8 @@ class Page:
         builder: str = "turbo",
         patterns: Patterns | None = None,
         nofollow: bool = True,
+        feeds: bool = False,
+        strip: Callable[[str], str] | None = None,
     ) -> None:
         self.url = url
         self.html = html
@@ -77,6 +81,8 @@ class Page:
         self.builder = builder
         self._patterns = patterns or Patterns()
         self._nofollow = nofollow
+        self._with_feeds = feeds
+        self._strip = strip
 
     def __repr__(self) -> str:
         return f"<Page {self.url}>"
@@ -161,7 +167,7 @@ class Page:
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """The links, distinct by URL, in document order."""
+        """The links, distinct by URL: those of the headers, those of `<link>` and refresh, then in document order."""
         return self._found[0]
 
     @property
@@ -259,7 +265,14 @@ class Page:
     @cached_property
     def _found(self) -> tuple[tuple[Link, ...], int]:
         from scraper.parse.links import find_links
+        from scraper.parse.pointers import pointers
 
         return find_links(
-            self._outline, self.url, self._patterns.judge, nofollow=self._nofollow, page_wide=self.metadata.nofollow
+            self._outline,
+            self.url,
+            self._patterns.judge,
+            nofollow=self._nofollow,
+            page_wide=self.metadata.nofollow,
+            pointers=pointers(self._outline, self.headers, self.url, feeds=self._with_feeds),
+            strip=self._strip,
         )

@@ -47,6 +47,8 @@ class Workers:
         nofollow: bool = True,
         rules: tuple[str, ...] = (),
         extractors: tuple[str | Callable[..., Any], ...] = (),
+        feeds: bool = False,
+        strip: Callable[[str], str] | None = None,
     ) -> None:
         ensure(config.builder)
         count = process.cores() if config.workers is None else config.workers
@@ -58,7 +60,7 @@ class Workers:
             log.warning("pages are parsed in this process, because no worker can import: %s", ", ".join(names))
             count = 0
         makers = self.makers._replace(extractors=tuple(specs) if count else loaded)
-        settings = job.Settings(patterns, config.builder, bodies=bodies, nofollow=nofollow, makers=makers)
+        settings = job.Settings(patterns, config.builder, bodies, nofollow, makers, feeds, strip)
         sent = pickle.dumps(settings) if count else settings
         self._pool = Pool(count, sent, timeout=config.timeout, memory=config.memory)
         self._together = TOGETHER if count else 1

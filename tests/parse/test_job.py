@@ -134,6 +134,23 @@ def test_follow():
     assert page.links[2].host == "http://a.test"
 
 
+def test_canonical_and_pointers():
+    """A page comes back with the URL it calls its own, which is a link of it, and with its feeds if they are wanted."""
+    html = b"<link rel=canonical href='/c?u=1'><link rel=alternate type=application/rss+xml href=/f><a href=/b>"
+    response = Response("http://a.test/", 200, (("refresh", "1; url=/r"),), html)
+    page = parsed(response)
+    assert page.canonical == "http://a.test/c?u=1"
+    assert [link.url for link in page.links] == ["http://a.test/r", "http://a.test/c?u=1", "http://a.test/b"]
+    page = parsed(response, feeds=True, strip=lambda url: url.partition("?")[0], rules=RULES)
+    assert [(link.url, link.kind, link.follow) for link in page.links] == [
+        ("http://a.test/r", "page", False),
+        ("http://a.test/c", "page", True),
+        ("http://a.test/f", "feed", True),
+        ("http://a.test/b", "page", True),
+    ]
+    assert parsed().canonical is None
+
+
 def test_remake():
     """Of a stored body the same records are made as when it was fetched."""
     first, settings = parsed(rules=RULES, extractors=(heading,)), told(rules=RULES, extractors=(heading,))

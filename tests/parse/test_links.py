@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from scraper import urls
 from scraper.errors import UrlError
-from scraper.model import Reason, Verdict
+from scraper.model import Link, Reason, Verdict
 from scraper.parse import Page, links
 from scraper.parse.outline import Anchor, Outline
 from scraper.scope import Patterns
@@ -68,15 +68,7 @@ def _any(_):
 def test_values():
     """A link has its host, its key, the words in it, and its rel."""
     (link,) = page("<a rel='a  b' href=//B.test/x> one <b>two</b>\n three</a>").links
-    assert link == (
-        "http://b.test/x",
-        "http://b.test",
-        urls.key("http://b.test/x"),
-        "one two three",
-        "a b",
-        None,
-        False,
-    )
+    assert link == Link("http://b.test/x", "http://b.test", urls.key("http://b.test/x"), "one two three", "a b")
     assert len(page("<a href=x>" + "y" * 500).links[0].text) == links.LONGEST_TEXT
 
 
@@ -140,3 +132,44 @@ def test_patterns():
     """A link carries the verdict of --include and --exclude."""
     parsed = page("<a href=/a/1><a href=/b>", patterns=Patterns(include=("/a/",)))
     assert [link.verdict for link in parsed.links] == [None, Verdict(Reason.SCOPE, "matches no --include")]
+
+
+def without_u(url):
+    """Strip the parameter u."""
+    head, mark, query = url.partition("?")
+    kept = "&".join(part for part in query.split("&") if not part.startswith("u="))
+    return head + mark + kept if kept else head
+
+
+def test_strip():
+    """Hrefs that become one URL without their tracking parameters are one link, canonical links and headers too."""
+    html = (
+        "<link rel=canonical href='x?u=0'><a href='x?u=1'>one</a><a href='/dir/x?u=2'>two</a><a href='y?u=1&v=1'>"
+        "<a href='y?v=1'><a href=z><a href='mailto:b@c.test?u=1'>"
+    )
+    parsed = page(html, headers=[("refresh", "0;x?u=3")], strip=without_u)
+    expected = ["http://a.test/dir/x", "http://a.test/dir/y?v=1", "http://a.test/dir/z", "mailto:b@c.test?u=1"]
+    assert [link.url for link in parsed.links] == expected
+    assert [link.key for link in parsed.links] == [urls.key(url) for url in expected]
+    assert parsed.links[0].text == "one"
+    assert len(page(html).links) == 7
+
+
+def test_strip_itself():
+    """A page that points at itself with a tracking parameter leads nowhere by that."""
+    html = "<link rel=canonical href='?u=1'><meta http-equiv=refresh content='0;?u=2'>"
+    assert Page("http://a.test/dir/page", html, strip=without_u).links == ()
+
+
+def test_strip_judged():
+    """What --exclude sees is the URL without its tracking parameters."""
+    parsed = page("<a href='x?u=1'>", strip=without_u, patterns=Patterns(exclude=("u=",)))
+    assert [link.verdict for link in parsed.links] == [None]
+
+
+def test_strip_followed():
+    """What a rule follows is stripped as well, so that it is the link that stands on the page."""
+    marked = links.following(
+        page("<a href='x?u=1'>", strip=without_u).links, ["http://a.test/dir/x?u=9"], _any, strip=without_u
+    )
+    assert [(link.url, link.follow) for link in marked] == [("http://a.test/dir/x", True)]

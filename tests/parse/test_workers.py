@@ -1,4 +1,5 @@
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -120,6 +121,19 @@ async def test_pages_fail_alone(spec, tmp_path):
         assert os.getpid() not in {first, last}
         page = await workers.parse(response("killed-once", tmp_path / "once"))
         assert len(page.records) == 1  # the kernel may have killed it for another's memory: one more try is free
+
+
+@pytest.mark.parametrize("workers", [0, 1], ids=["thread", "process"])
+async def test_feeds_and_strip(workers, tmp_path, monkeypatch):
+    """Feeds are links if they are wanted, and URLs are stripped, in a worker as in this process."""
+    (tmp_path / "stripping.py").write_text("def short(url):\n    return url.partition('?')[0]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    body = b"<link rel=alternate type=application/rss+xml href='/f?x'><a href='/a?x'>"
+    async with Workers(
+        ParseConfig(workers=workers), Patterns(), feeds=True, strip=importlib.import_module("stripping").short
+    ) as parsers:
+        page = await parsers.parse(Response("http://a.test/", 200, HEADERS, body))
+    assert [(link.url, link.kind) for link in page.links] == [("http://a.test/f", "feed"), ("http://a.test/a", "page")]
 
 
 async def test_pages_that_go_together_fail_alone(spec, tmp_path):
