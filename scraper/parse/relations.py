@@ -25,6 +25,8 @@ _LINK = re.compile(
 )
 _PARAMETER = re.compile(r';\s*+([^\s=;,"<>]++)(?:\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"|([^;,"<>]*+)))?+', re.DOTALL)
 
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
 
 def canonical(outline: Outline, header: str, url: str) -> str | None:
     """Return the URL that the page at `url` names as its canonical one, None if it names none, or several.
@@ -72,7 +74,8 @@ def from_header(header: str, url: str) -> Iterator[Relation]:
     for target, parameters in _LINK.findall(clean(header)):
         found: dict[str, str] = {}
         for name, quoted, bare in _PARAMETER.findall(parameters):
-            found.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL) or bare.strip())
+            meant = _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
+            found.setdefault(name.lower(), meant or bare.strip())
         if not found.get("anchor") or absolute(found["anchor"], url) == url:
             yield Relation(
                 frozenset(found.get("rel", "").lower().split()),
