@@ -1,38 +1,55 @@
-"""What does a host's robots.txt allow us? Text in, rules out, as RFC 9309 reads them; no I/O.
+"""What does a host's robots.txt allow us? An answer or a text in, rules out, as RFC 9309 reads them; no I/O.
 
-We choose the group (section 2.2.1), protego judges by its rules (section 2.2.2). Only our own group is handed to
-it: its time grows with agents times rules, and 64 KB of well-chosen text cost it seven seconds.
+Lines and groups are read in `groups.py`, URLs are judged in `rules.py`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 
-from protego import Protego
-
+from scraper import urls
+from scraper.errors import UrlError
 from scraper.model import Reason, Response, Verdict
+from scraper.politeness.groups import IDENTIFIER, own_group
+from scraper.politeness.rules import Rules
 
 AGENT = "scraper"
-LARGE = 1000  # rules; more are prepared in `read_robots`, so that a caller can do it in a thread
-MOST_WILD = 12_000  # characters of rules with a wildcard; the worst of them then cost 45 ms against a URL of 8,000
-MOST_NAMED = 16  # rules tried to find the one that forbade a URL
+LONGEST_FILE = 500 * 1024  # bytes; RFC 9309, section 2.5: at least that much is read
+MOST_SITEMAPS = 100
+MOST_SITEMAP_LINES = 1000  # looked at
 
-# One line that means something to us, with the misspellings that are common. `[ \t]` is all of RFC 9309's blanks.
-_LINE = re.compile(
-    r"^[ \t]*(user[- ]?agent|allow|di(?:ss?all?ow|asllow|sallaw)|crawl[- ]delay|site-?maps?)"
-    r"(?:[ \t]*:|[ \t]+)([^#\n]*)",
-    re.ASCII | re.IGNORECASE | re.MULTILINE,
+_MARK = re.compile(rb"\xef(?:\xbb\xbf?)?(?![\x80-\xbf])")  # a byte order mark, as Google also when cut short
+_NO_TEXT = re.compile("[\0\udc80-\udcff]")  # NUL, and octets that are no UTF-8
+
+# Where the name stands in a User-Agent that begins as a browser's does, most telling first.
+_NAMED = (
+    re.compile(rf"\bcompatible;\s*({IDENTIFIER})"),
+    re.compile(rf"({IDENTIFIER})[\d.]*(?:/[\w.-]*)?;?\s*\+?https?:"),
 )
-_LITERAL = re.compile(r"[\w./~=?&-]*", re.ASCII)  # what stands in a pattern and in a canonical URL alike
+_COMMENT = re.compile(r"\([^()]*\)?")
+_BROWSERS = frozenset({
+    *("mozilla", "applewebkit", "khtml", "gecko", "version", "mobile", "chrome", "headlesschrome", "chromium"),
+    *("safari", "firefox", "edg", "edge", "opr", "opera"),
+})
 
 
 def product_token(user_agent: str) -> str:
-    """The name that robots.txt calls us by: the part of a User-Agent before the first "/" or blank, or AGENT."""
-    return _first_word(user_agent) or AGENT
+    """The name that robots.txt calls the sender of a User-Agent by: letters, `_` and `-` alone; else AGENT.
+
+    It is what the first word begins with: `bookworm` of `bookworm2/1.0 (...)`, and `My` of `My Bot 1.0`. Behind a
+    browser's name it is what follows `compatible;`, else what precedes the address of the bot's page, else the first
+    product that no browser names.
+    """
+    words = [_leading_name(word) for word in _COMMENT.sub(" ", user_agent).split()]
+    if words and words[0].lower() not in _BROWSERS:
+        return words[0] or AGENT
+    for named in _NAMED:
+        if match := named.search(user_agent):
+            return match[1]
+    return next((word for word in words if word and word.lower() not in _BROWSERS), AGENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +57,7 @@ class Robots:
     """What a host's robots.txt says to us, until `expires_at` (UTC seconds).
 
     `status` is the HTTP status as text, the reason why there was no answer, or "off". `text` is what to persist, None
-    if there is nothing to judge by. `crawl_delay` is seconds as written: bound it. A sitemap may be a relative URL.
+    if there is nothing to judge by. `crawl_delay` is seconds as written: bound it. `sitemaps` are canonical URLs.
     """
 
     status: str
@@ -48,14 +65,14 @@ class Robots:
     expires_at: float
     crawl_delay: float | None = None
     sitemaps: tuple[str, ...] = ()
-    _rules: _Rules | None = field(default=None, repr=False, compare=False)
+    _rules: Rules | None = field(default=None, repr=False, compare=False)
 
     def allows(self, url: str) -> Verdict | None:
         """Return why a canonical URL must not be fetched, or None if it may be."""
         if self.text is None:
             return None if _is_free(self.status) else Verdict(Reason.ROBOTS, f"robots.txt: {self.status}")
-        forbidden = self._rules.forbids(url) if self._rules is not None else None
-        return Verdict(Reason.ROBOTS, forbidden) if forbidden else None
+        rule = self._rules.decide(url) if self._rules is not None else None
+        return None if rule is None or rule.allows else Verdict(Reason.ROBOTS, str(rule))
 
 
 def unrestricted() -> Robots:
@@ -63,152 +80,63 @@ def unrestricted() -> Robots:
     return Robots("off", None, math.inf)
 
 
-def judge_robots(response: Response, *, agent: str, now: float, expiry: float) -> Robots:
-    """Read a host's answer; it holds for `expiry` seconds. The text is UTF-8, whatever the server calls it.
+def judge_robots(response: Response, *, agent: str, now: float, expiry: float, base: str = "") -> Robots:
+    """Read a host's answer; it holds for `expiry` seconds.
 
-    Bytes that are not UTF-8 become U+FFFD, and so does NUL, which not every database takes.
+    Any 2xx is a file, whatever its media type: what is no rule in it does no harm, and 204 is an empty one. `base` is
+    the URL first asked, of which the rules hold wherever redirects led (section 2.3.1.2); default: the response's.
     """
-    text = None
-    if 200 <= response.status < 300:
-        text = response.body.decode("utf-8-sig", "replace").replace("\0", "\ufffd")
-    return read_robots(str(response.status), text, agent=agent, expires_at=now + expiry)
+    text = _text(response.body) if 200 <= response.status < 300 else None
+    return read_robots(str(response.status), text, agent=agent, expires_at=now + expiry, base=base or response.url)
 
 
-def read_robots(status: str, text: str | None, *, agent: str, expires_at: float) -> Robots:
-    """Make rules of what was answered or persisted. Takes 0.3 ms for 60 rules, up to 0.8 s for the worst 500 KiB.
+def read_robots(status: str, text: str | None, *, agent: str, expires_at: float, base: str = "") -> Robots:
+    """Make rules of what was answered or persisted. Takes 0.2 ms for 60 rules, 0.25 s for the worst 500 KiB.
 
-    A text is judged by; without one, 3xx (too many redirects) and 4xx allow all (section 2.3.1.3), and anything else
-    (429, 5xx, a reason such as "timeout") forbids all (section 2.3.1.4).
+    A text is judged by; without one, 3xx (a redirect too many, or to nowhere) and 4xx allow all (section 2.3.1.3), and
+    anything else (429, 5xx, a reason such as "timeout") forbids all (section 2.3.1.4). `base` is the URL of robots.txt;
+    without it sitemaps with a relative URL are left out.
     """
     if text is None:
         return Robots(status, None, expires_at)
-    group, sitemaps = _own_group(text, agent.lower())
-    rules = _Rules(group.rules) if any(not rule.allows for rule in group.rules) else None
-    return Robots(status, text, expires_at, group.crawl_delay, sitemaps, rules)
+    group, sitemaps = own_group(text.removeprefix("\ufeff"), agent)
+    rules = Rules(group.rules) if any(not allows for allows, _ in group.rules) else None
+    return Robots(status, text, expires_at, group.crawl_delay, _web_urls(sitemaps, base), rules)
 
 
-def _first_word(text: str) -> str:
-    return re.split(r"[/\s]", text.strip(), maxsplit=1)[0]
+def _leading_name(word: str) -> str:
+    match = re.match(IDENTIFIER, word)
+    return match[0] if match else ""
 
 
 def _is_free(status: str) -> bool:
     return status == "off" or (status[:1] in {"3", "4"} and status != "429")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    allows: bool
-    pattern: str
+def _text(body: bytes) -> str:
+    """The text of a file, which is UTF-8 whatever the server calls it; cut, the last line is left out.
 
-    def __str__(self) -> str:
-        return f"{'Allow' if self.allows else 'Disallow'}: {self.pattern}"
-
-
-@dataclass(slots=True, eq=False)
-class _Group:
-    """The rules for one agent, from wherever in the file they stand; bounded in what they can cost."""
-
-    rules: list[_Rule] = field(default_factory=list)
-    crawl_delay: float | None = None
-    wild: int = 0
-
-    def add(self, *, allows: bool, pattern: str) -> None:
-        """Add a rule; beyond MOST_WILD one with a wildcard is simplified in the site's favour.
-
-        A Disallow then ends at its first wildcard, so forbids more, and an Allow is dropped.
-        """
-        if "*" in pattern:
-            self.wild += len(pattern)
-            if self.wild > MOST_WILD:
-                if allows:
-                    return
-                pattern = pattern.partition("*")[0] or "/"
-        self.rules.append(_Rule(allows, pattern))
-
-    def delay(self, value: str) -> None:
-        """Take a Crawl-delay over; of several the longest, and none that is no time."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            return
-        if math.isfinite(seconds) and seconds >= 0:
-            self.crawl_delay = max(seconds, self.crawl_delay or 0.0)
-
-
-def _own_group(text: str, agent: str) -> tuple[_Group, tuple[str, ...]]:
-    """Return the rules for an agent (lower case), those for `*` if none name it, and the sitemaps.
-
-    Groups that name the same agent are one. A rule ends a run of User-agent lines, and so does a Crawl-delay; a Sitemap
-    or an unknown line does not (section 2.2.4).
+    Octets that are not UTF-8 are percent-encoded, for so they are compared (section 2.2.2); NUL too, which not every
+    database takes. A file that begins with the mark of UTF-16 is read as that, as the same section lets us.
     """
-    groups: dict[str, _Group] = {}
-    current: list[_Group] = []
-    sitemaps: list[str] = []
-    in_rules = False
-    for name, blank_value in _LINE.findall("\n".join(text.removeprefix("\ufeff").splitlines())):
-        value = blank_value.strip()
-        first = name[0].lower()  # enough to tell the five names apart
-        if first == "s":
-            sitemaps.append(value)
-        elif first == "u":
-            if in_rules:
-                current, in_rules = [], False
-            token = _first_word(value).lower()
-            token = token.strip("*") or token[:1]
-            if token in {agent, "*"} and (group := groups.setdefault(token, _Group())) not in current:
-                current.append(group)
-        else:
-            in_rules = True
-            for group in current if value else ():
-                if first == "c":
-                    group.delay(value)
-                else:
-                    group.add(allows=first == "a", pattern=value)
-    own = groups.get(agent) or groups.get("*") or _Group()
-    return own, tuple(dict.fromkeys(filter(None, sitemaps)))
+    if len(body) >= LONGEST_FILE:
+        body = body[: max(body.rfind(b"\n", 0, LONGEST_FILE), body.rfind(b"\r", 0, LONGEST_FILE), 0)]
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = body.decode("utf-16", "replace")
+    else:
+        mark = _MARK.match(body)
+        text = body[mark.end() if mark else 0 :].decode("utf-8", "surrogateescape")
+    return _NO_TEXT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", text)
 
 
-class _Rules:
-    """The rules of one group, handed to protego when first asked: most hosts of a resume never are."""
-
-    __slots__ = ("_disallows", "_protego", "_rules", "_single")
-
-    def __init__(self, rules: list[_Rule]) -> None:
-        self._rules = rules
-        self._single: dict[str, Protego] = {}
-        self._protego = _protego(rules) if len(rules) > LARGE else None
-        self._disallows = sorted((rule for rule in rules if not rule.allows), key=_length, reverse=True)[:LARGE]
-
-    def forbids(self, url: str) -> str | None:
-        """Return the rule that forbids a URL, by name if that can be told cheaply; None if none does."""
-        if self._protego is None:
-            self._protego = _protego(self._rules)
-        if self._protego.can_fetch(url, "*"):
-            return None
-        culprits = (str(rule) for rule in self._suspects(url) if not self._allows(rule, url))
-        return next(culprits, "disallowed by robots.txt")
-
-    def _suspects(self, url: str) -> Iterator[_Rule]:
-        """The rules that may have forbidden a URL, longest first: those that begin as its path does."""
-        path = url[url.find("/", 8) :]
-        alike = (rule for rule in self._disallows if path.startswith(_literal(rule.pattern)))
-        return islice(alike, MOST_NAMED)
-
-    def _allows(self, rule: _Rule, url: str) -> bool:
-        """Would this rule alone allow the URL?"""
-        if rule.pattern not in self._single:
-            self._single[rule.pattern] = _protego([rule])
-        return bool(self._single[rule.pattern].can_fetch(url, "*"))
-
-
-def _literal(pattern: str) -> str:
-    match = _LITERAL.match(pattern)
-    return match[0] if match else ""
-
-
-def _length(rule: _Rule) -> int:
-    return len(rule.pattern)
-
-
-def _protego(rules: list[_Rule]) -> Protego:
-    return Protego.parse("User-agent: *\n" + "\n".join(map(str, rules)))
+def _web_urls(texts: Iterable[str], base: str) -> tuple[str, ...]:
+    """The first distinct http and https URLs among texts, canonical."""
+    found: dict[str, None] = {}
+    for text in list(dict.fromkeys(texts))[:MOST_SITEMAP_LINES]:
+        try:
+            url = urls.canonical(text, base or None) if text else ""
+        except UrlError:
+            continue
+        if urls.is_web(url) and len(found) < MOST_SITEMAPS:
+            found[url] = None
+    return tuple(found)
