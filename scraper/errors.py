@@ -4,8 +4,8 @@ ScraperError                  raised on purpose                                 
 ├─ ConfigError                a setting or a way of calling that cannot be meant; names file, line, key       exit 2
 ├─ UrlError                   not a URL we can crawl: a bad line in --from, a bad href
 ├─ FetchError                 url, reason, detail: one attempt without a usable answer; becomes a Visit
-│  ├─ TransientFetchError     no answer, cut short, 408, 429, 5xx (`retry_after`): retried, counts for the breaker
-│  └─ PermanentFetchError     tls, protocol, too-large, bad-encoding, private-address: neither
+│  ├─ TransientFetchError     no answer, cut short, 408, 425, 429, 5xx (`retry_after`): asking again may help
+│  └─ PermanentFetchError     tls, protocol, too-large, bad-encoding, private-address: it would not
 ├─ RetryLater                 url, until, attempts: the wait is too long for a slot; the frontier takes the URL back
 ├─ BreakerOpen                host, until: not an attempt; the frontier takes the URL back
 ├─ ParseError                 url, detail: page, rule or extractor failed; recorded on the Visit, the crawl goes on
@@ -72,6 +72,14 @@ class FetchError(ScraperError):
 
     def __str__(self) -> str:
         return f"{self.url}: {self.reason}: {self.detail}"
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status that was the answer, with which `detail` begins; None if there was none."""
+        if self.reason is not Reason.HTTP_4XX and self.reason is not Reason.HTTP_5XX:
+            return None
+        text = self.detail[:3]
+        return int(text) if len(text) == 3 and text.isascii() and text.isdigit() else None
 
 
 class TransientFetchError(FetchError):

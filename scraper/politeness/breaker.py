@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scraper.config import BreakerConfig
-from scraper.errors import BreakerOpen, TransientFetchError
-from scraper.model import CrawlUrl, Reason, Response
-from scraper.politeness.retry import Fetch
+from scraper.errors import BreakerOpen, FetchError
+from scraper.model import CrawlUrl, Response
+from scraper.politeness.retry import Fetch, failure_of
 
 MOST_DOUBLINGS = 60  # beyond it a float would overflow before `longest` could cut it
 
@@ -108,8 +108,8 @@ def breaking(fetch: Fetch, breaker_of: Callable[[str], Breaker], *, clock: Calla
 
     Raises BreakerOpen, without an attempt, if the host is not to be asked now. What counts:
     1. a response, whatever its status: success;
-    2. a transient failure: failure, but 408 and 429 are a living host that asks for patience, so success;
-    3. a permanent failure (a certificate, an endless body, a private address) is about the URL or about us, and a
+    2. a failure that the table of failures lets count: failure; one by which the host lives (408, 429): success;
+    3. any other failure (a certificate, an endless body, a private address) is about the URL or about us, and a
        cancelled or broken attempt about nothing: neither. A probe that ends so leaves its place to the next URL.
     """
 
@@ -118,11 +118,14 @@ def breaking(fetch: Fetch, breaker_of: Callable[[str], Breaker], *, clock: Calla
         stretch = breaker.enter(clock())
         try:
             response = await fetch(url)
-        except TransientFetchError as error:
-            if error.reason is Reason.HTTP_4XX:
-                breaker.succeeded(stretch)
-            else:
-                breaker.failed(clock(), stretch)
+        except FetchError as error:
+            match failure_of(error).breaker:
+                case "counts":
+                    breaker.failed(clock(), stretch)
+                case "resets":
+                    breaker.succeeded(stretch)
+                case "neither":
+                    breaker.abandoned(stretch)
             raise
         except BaseException:  # cancellation most of all: a probe's place must not stay taken
             breaker.abandoned(stretch)

@@ -1,4 +1,4 @@
-"""One host's politeness in one place: its clock, its breaker, its robots.txt; what may be asked of it, and when."""
+"""One host's politeness in one place: clock, breaker, retry budget, robots.txt; what may be asked of it, and when."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from scraper.config import PolitenessConfig
 from scraper.errors import FetchError, PermanentFetchError
 from scraper.model import HostState, Reason, Verdict
 from scraper.politeness.breaker import Breaker
+from scraper.politeness.budget import RetryBudget
 from scraper.politeness.retry import backoff
 from scraper.politeness.robots import Robots, read_robots, unrestricted
+from scraper.politeness.slowing import Slowdown
 from scraper.politeness.throttle import HostClock
+
+LONGEST_CLOSED = 3600.0  # seconds for which a robots.txt that cannot be had forbids all; then it is asked again
 
 
 class Host:
@@ -32,7 +36,8 @@ class Host:
             self.robots = read_robots(
                 state.robots_status, state.robots_text, agent=agent, expires_at=state.robots_expires_at
             )
-        self.clock = HostClock(config.delay, config.per_host, next_at=max(state.next_at, not_before))
+        slowdown = Slowdown(config.per_host, seconds=state.slowdown, adaptive=config.adaptive)
+        self.clock = HostClock(config.delay, config.per_host, next_at=max(state.next_at, not_before), slowdown=slowdown)
         if state.crawl_delay is not None:
             self.clock.set_crawl_delay(state.crawl_delay)
         self.breaker = Breaker(
@@ -43,6 +48,7 @@ class Host:
             until=state.next_at if state.breaker == "open" else 0.0,
             state=state.breaker,
         )
+        self.budget = RetryBudget(config.retry.budget, requests=state.requests, retries=state.retries)
 
     def __repr__(self) -> str:
         return f"Host({self.name!r}, {self.clock!r}, {self.breaker!r})"
@@ -51,6 +57,11 @@ class Host:
     def is_down(self) -> bool:
         """Has the host been given up?"""
         return self.breaker.state == "down"
+
+    @property
+    def is_well(self) -> bool:
+        """May any of its URLs be asked, as far as the breaker goes?"""
+        return self.breaker.state == "closed"
 
     def due_at(self, now: float) -> float | None:
         """When the next request may start; None while that depends on one that is running."""
@@ -84,7 +95,10 @@ class Host:
         self.clock.set_crawl_delay(None if delay is None else min(delay, self._config.longest_crawl_delay))
 
     def unlearned(self, error: FetchError, now: float) -> None:
-        """robots.txt could not be had: wait longer each time; a server that keeps answering 429 or 5xx forbids all."""
+        """robots.txt could not be had: wait longer each time; a server that keeps answering 429 or 5xx forbids all.
+
+        For at most LONGEST_CLOSED: it said nothing about its pages, and may be well again long before the next day.
+        """
         self._robots_tries += 1
         retry = self._config.retry
         wait = backoff(self._robots_tries, retry, lambda: 1.0)
@@ -99,7 +113,8 @@ class Host:
         answered = error.reason in {Reason.HTTP_4XX, Reason.HTTP_5XX}
         if isinstance(error, PermanentFetchError) or (answered and self._robots_tries >= retry.attempts):
             status = error.detail.split()[0] if answered else str(error.reason)
-            self.robots = read_robots(status, None, agent=self._agent, expires_at=now + self._config.robots_expiry)
+            closed_for = min(self._config.robots_expiry, LONGEST_CLOSED)
+            self.robots = read_robots(status, None, agent=self._agent, expires_at=now + closed_for)
 
     def snapshot(self) -> HostState:
         """What must be remembered."""
@@ -115,4 +130,7 @@ class Host:
             robots_status=robots.status if robots else None,
             robots_text=robots.text if robots else None,
             robots_expires_at=robots.expires_at if robots else 0.0,
+            slowdown=self.clock.slowdown.seconds,
+            requests=self.budget.requests,
+            retries=self.budget.retries,
         )

@@ -1,108 +1,156 @@
-"""When is a URL asked again? The formula, and the wrapper that waits in place or hands the URL back. No I/O.
-
-A wait of up to a second is slept in the slot. A longer one would hold a slot that another host could use, so the
-frontier takes the URL back (`RetryLater`).
-"""
+"""When is a URL asked again? The one table of failures, and the formula for the wait. No I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 from scraper.config import RetryConfig
-from scraper.errors import BreakerOpen, PermanentFetchError, RetryLater, TransientFetchError
-from scraper.model import CrawlUrl, Response
-from scraper.politeness.throttle import HostClock
+from scraper.errors import FetchError
+from scraper.model import CrawlUrl, Reason, Response
 
 Fetch = Callable[[CrawlUrl], Awaitable[Response]]
 
-LONGEST_WAIT_IN_SLOT = 1.0  # seconds
 MOST_DOUBLINGS = 60  # beyond it a float would overflow before `longest` could cut it
 
 
-def backoff(attempt: int, config: RetryConfig, random: Callable[[], float]) -> float:
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One way in which a fetch can fail, and what follows from it.
+
+    `details` are what FetchError.detail then is, or for an answer its status; without any the row stands for all others
+    of its reason. `retries` is how often a URL is asked again at most, None as often as `attempts` allows; `times` is
+    by how much the wait is longer than `base`. `breaker`: the failure "counts", "resets" the count, or neither.
+    `charged`: its retries go against the host's budget. `pace`: the host is asked "slower", or "fewer" at once.
+    """
+
+    reason: Reason
+    name: str
+    why: str
+    details: tuple[str, ...] = ()
+    retries: int | None = None
+    times: float = 1.0
+    breaker: Literal["counts", "resets", "neither"] = "neither"
+    charged: bool = True
+    pace: Literal["slower", "fewer", "same"] = "same"
+
+
+def _final(
+    reason: Reason,
+    name: str,
+    why: str,
+    *details: str,
+    breaker: Literal["resets", "neither"] = "neither",
+) -> Failure:
+    """A failure after which asking again would bring the same."""
+    return Failure(reason, name, why, details, retries=0, breaker=breaker)
+
+
+_UNKNOWN_NAME = (
+    "unknown name",
+    "Name or service not known",
+    "No address associated with hostname",
+    "nodename nor servname provided, or not known",
+)
+_HOPELESS = ("501", "505", "506", "510")
+
+FAILURES = (
+    Failure(
+        Reason.DNS, "unknown name", "a final answer, but of name servers that err", _UNKNOWN_NAME,
+        retries=1, times=10.0, breaker="counts", pace="fewer",
+    ),
+    _final(Reason.DNS, "impossible name", "no name server can know it", "not a name that can be looked up"),
+    Failure(Reason.DNS, "others", "the name server is in trouble, not the host", breaker="counts", pace="fewer"),
+    Failure(Reason.CONNECT, "", "refused or no way there: down, or restarting", breaker="counts", pace="fewer"),
+    Failure(Reason.RESET, "", "closed without an answer: overloaded, or restarting", breaker="counts", pace="fewer"),
+    Failure(
+        Reason.TIMEOUT, "total", "much came, too slowly; it would again, and takes a slot so long",
+        ("total",), retries=1, breaker="counts", pace="fewer",
+    ),
+    Failure(
+        Reason.TIMEOUT, "connect, first byte, idle", "overloaded, or hanging", breaker="counts", pace="fewer",
+    ),
+    Failure(Reason.TRUNCATED, "", "the connection was lost on the way", breaker="counts"),
+    _final(Reason.TLS, "", "a certificate does not heal in an hour"),
+    _final(Reason.PROTOCOL, "", "the server speaks no HTTP that can be trusted"),
+    _final(Reason.BAD_ENCODING, "", "the body came whole and does not decode"),
+    _final(Reason.TOO_LARGE, "", "it will be as large again"),
+    _final(Reason.PRIVATE_ADDRESS, "", "we do not connect there"),
+    Failure(Reason.HTTP_4XX, "408", "the server gave up waiting for the request; it lives", ("408",), breaker="resets"),
+    Failure(Reason.HTTP_4XX, "425", "too early for the server, as it says itself", ("425",), breaker="resets"),
+    Failure(
+        Reason.HTTP_4XX, "429", "the host lives and asks for patience, so it is not charged for it",
+        ("429",), breaker="resets", charged=False, pace="slower",
+    ),
+    _final(Reason.HTTP_4XX, "others", "the answer is about the URL", breaker="resets"),
+    Failure(Reason.HTTP_5XX, "503", "overloaded, or under repair", ("503",), breaker="counts", pace="slower"),
+    _final(Reason.HTTP_5XX, "501, 505, 506, 510", "the server cannot, and says so", *_HOPELESS, breaker="resets"),
+    Failure(
+        Reason.HTTP_5XX, "511", "not the host but a network that wants a login",
+        ("511",), times=10.0, breaker="counts", pace="fewer",
+    ),
+    Failure(Reason.HTTP_5XX, "others", "an accident, or what is behind the server is down", breaker="counts"),
+)  # fmt: skip
+
+_BY_DETAIL = {(row.reason, detail): row for row in FAILURES for detail in row.details}
+_OTHERS = {row.reason: row for row in FAILURES if not row.details}
+_UNLISTED = Failure(Reason.PROTOCOL, "unlisted", "fetching does not end so", retries=0)
+
+
+def failure_of(error: FetchError) -> Failure:
+    """Return the row of the table that a failed fetch falls under. A status decides, else the whole detail."""
+    reason = error.reason
+    detail = error.detail if error.status is None else str(error.status)
+    row = _BY_DETAIL.get((reason, detail))
+    if row is None:
+        row = _OTHERS.get(reason, _UNLISTED)
+    return row
+
+
+def backoff(attempt: int, config: RetryConfig, random: Callable[[], float], times: float = 1.0) -> float:
     """Return the seconds to wait after the given attempt (1 is the first): full jitter.
 
-    Uniform in 0 .. min(longest, base * 2 ** (attempt - 1)); `random` is uniform in 0 .. 1. The jitter spans the whole
-    range because clients that failed together must not come back together.
+    Uniform in 0 .. min(longest, times * base * 2 ** (attempt - 1)); `random` is uniform in 0 .. 1. The jitter spans the
+    whole range because clients that failed together must not come back together.
     """
-    ceiling = min(config.longest, config.base * 2.0 ** min(attempt - 1, MOST_DOUBLINGS))
+    ceiling = min(config.longest, times * config.base * 2.0 ** min(attempt - 1, MOST_DOUBLINGS))
     return ceiling * random()
 
 
-def retrying(
-    fetch: Fetch,
-    config: RetryConfig,
-    clock_of: Callable[[str], HostClock],
-    *,
-    longest_retry_after: float,
-    clock: Callable[[], float],
-    sleep: Callable[[float], Awaitable[object]],
-    random: Callable[[], float],
-) -> Fetch:
-    """Wrap a fetch so that a transient failure is tried again, and every outcome says how many attempts it took.
-
-    Only TransientFetchError is retried. A Retry-After (at most `longest_retry_after` seconds) delays the whole host,
-    and this URL with it. The last failure is raised once `config.attempts` are charged, or if our own backoff would
-    lead beyond `config.within` seconds after the first attempt; a Retry-After may lead beyond it, for the server named
-    that time, and so may a host that is delayed on another URL's account. Attempts and first moment come with the URL,
-    so what earlier runs tried counts. Raises RetryLater if the wait is longer than LONGEST_WAIT_IN_SLOT, or if the
-    breaker opens between attempts; BreakerOpen if it was open before any.
-    """
-    return _Retries(fetch, config, clock_of, longest_retry_after, clock, sleep, random).fetch_again
+def failures_table(rows: Iterable[Failure] = FAILURES) -> str:
+    """Return the table in Markdown, as the README shows it."""
+    lines = [
+        "| failure | asked again | wait | circuit breaker | retry budget | pace | because |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row.reason}`{f': {row.name}' if row.name else ''} | {_retries(row)} | {_wait(row)} | {_breaker(row)} "
+        f"| {_charge(row)} | {_pace(row)} | {row.why} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _Retries:
-    fetch: Fetch
-    config: RetryConfig
-    clock_of: Callable[[str], HostClock]
-    longest_retry_after: float
-    clock: Callable[[], float]
-    sleep: Callable[[float], Awaitable[object]]
-    random: Callable[[], float]
+def _retries(row: Failure) -> str:
+    return {None: "up to `attempts`", 0: "no", 1: "once"}.get(row.retries, f"{row.retries} times")
 
-    async def fetch_again(self, url: CrawlUrl) -> Response:
-        tried_at = self.clock() if url.tried_at is None else url.tried_at
-        attempts = url.attempts
-        failure: TransientFetchError | None = None
-        while True:
-            try:
-                response = await self.fetch(url)
-            except BreakerOpen as refusal:
-                if failure is None:
-                    raise
-                raise RetryLater(url.url, refusal.until, attempts, failure) from failure
-            except PermanentFetchError as error:
-                error.attempts = attempts + 1
-                raise
-            except TransientFetchError as error:
-                error.attempts = attempts = attempts + 1
-                failure = error
-            else:
-                return replace(response, attempts=attempts + 1) if attempts else response
-            # Outside the `except`, so that a later failure does not carry all earlier ones as its context.
-            await self._wait(url, self._again_at(url, failure, tried_at), failure)
 
-    def _again_at(self, url: CrawlUrl, error: TransientFetchError, tried_at: float) -> float:
-        """Return when to try again (UTC seconds), or raise the failure as final; delay the host if it asked for it."""
-        now = self.clock()
-        again_at = now + backoff(error.attempts, self.config, self.random)
-        too_late = again_at - tried_at > self.config.within
-        if error.retry_after is not None:
-            until = now + min(error.retry_after, self.longest_retry_after)
-            self.clock_of(url.host).park(until)
-            again_at, too_late = max(again_at, until), False
-        if too_late or error.attempts >= self.config.attempts:
-            raise error
-        return again_at
+def _wait(row: Failure) -> str:
+    if row.retries == 0:
+        return ""
+    return "`base`" if row.times == 1.0 else f"{row.times:g} × `base`"
 
-    async def _wait(self, url: CrawlUrl, again_at: float, error: TransientFetchError) -> None:
-        """Return when the next attempt may start, having booked it; raise RetryLater if that takes too long."""
-        host, latest = self.clock_of(url.host), self.clock() + LONGEST_WAIT_IN_SLOT
-        # Asked anew after each sleep: meanwhile another URL of the host may have started, or brought a Retry-After.
-        while (start_at := max(again_at, host.next_at)) > (now := self.clock()):
-            if start_at > latest:
-                raise RetryLater(url.url, start_at, error.attempts, error) from error
-            await self.sleep(start_at - now)
-        host.again(now)
+
+def _breaker(row: Failure) -> str:
+    return {"counts": "counts", "resets": "the host lives", "neither": "neither"}[row.breaker]
+
+
+def _charge(row: Failure) -> str:
+    if row.retries == 0:
+        return ""
+    return "charged" if row.charged else "free"
+
+
+def _pace(row: Failure) -> str:
+    return {"slower": "slower", "fewer": "two at once", "same": ""}[row.pace]

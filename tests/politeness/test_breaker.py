@@ -136,6 +136,28 @@ def test_absurd_numbers_of_openings_do_not_overflow():
     assert breaker.until == 600.0
 
 
+def test_openings_are_the_times_it_is_left_alone():
+    """A host is left alone as often as configured; the failure after that gives it up."""
+    breaker, alone = opened(), 0
+    while breaker.state == "open":
+        alone += 1
+        fail(breaker, breaker.until)
+    assert (alone, breaker.state) == (CONFIG.openings, "down")
+
+
+def test_a_host_that_flaps_for_weeks_is_not_given_up():
+    """Openings do not add up over healthy stretches: a host that is gone twice an hour for a month is never down."""
+    breaker, now = Breaker(HOST, CONFIG), 0.0
+    for _ in range(30 * 24 * 2):
+        fail(breaker, now, CONFIG.failures)
+        for _ in range(2):
+            fail(breaker, breaker.until)
+        assert (breaker.state, breaker.openings) == ("open", 3)
+        breaker.succeeded(breaker.enter(breaker.until))
+        assert (breaker.state, breaker.failures, breaker.openings) == ("closed", 0, 0)
+        now += 1800.0
+
+
 class BreakerMachine(RuleBasedStateMachine):
     """Attempts begin and end in any order while time passes."""
 
@@ -274,19 +296,32 @@ async def test_breakers_are_per_host(clock):
     assert asked == [HOST]
 
 
+@pytest.mark.parametrize(
+    ("reason", "detail", "failures"),
+    [
+        (Reason.HTTP_5XX, "503 Service Unavailable", 3),
+        (Reason.HTTP_5XX, "501 Not Implemented", 0),
+        (Reason.HTTP_4XX, "429 Too Many Requests", 0),
+        (Reason.HTTP_4XX, "408 Request Timeout", 0),
+        (Reason.TIMEOUT, "first byte", 3),
+        (Reason.TRUNCATED, "cut", 3),
+        (Reason.DNS, "not a name that can be looked up", 2),
+    ],
+)
+async def test_the_table_says_what_counts(clock, reason, detail, failures):
+    """A failure counts, forgives those before it, or does neither, as its row of the table says."""
+    breaker = Breaker(HOST, CONFIG, failures=2)
+    error = TransientFetchError(URL.url, reason, detail)
+    await attempts(breaking(answers(error), lambda _: breaker, clock=clock), 1)
+    assert breaker.failures == failures
+
+
 @pytest.mark.parametrize("status", [200, 301, 404], ids=str)
 async def test_any_response_is_a_success(clock, status):
     """A response forgives the failures before it, whatever its status."""
     breaker = Breaker(HOST, CONFIG, failures=2)
     await breaking(answers(Response(URL.url, status)), lambda _: breaker, clock=clock)(URL)
     assert breaker.failures == 0
-
-
-async def test_a_request_for_patience_is_a_success(clock):
-    """A 429 or 408 does not count as a failure, for the host lives."""
-    breaker = Breaker(HOST, CONFIG, failures=2)
-    await attempts(breaking(answers(transient(Reason.HTTP_4XX)), lambda _: breaker, clock=clock), 1)
-    assert (breaker.state, breaker.failures) == ("closed", 0)
 
 
 async def test_a_permanent_failure_counts_neither_way(clock):

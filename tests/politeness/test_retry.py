@@ -1,60 +1,29 @@
-"""When is a URL asked again?"""
-
-import asyncio
-import pickle
-from dataclasses import replace
+"""When is a URL asked again? The table of failures, and the formula."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.config import BreakerConfig, RetryConfig
-from scraper.errors import BreakerOpen, PermanentFetchError, RetryLater, TransientFetchError
-from scraper.model import CrawlUrl, Reason, Response
-from scraper.politeness import Breaker, HostClock, backoff, breaking, retrying
+from scraper.config import RetryConfig
+from scraper.errors import FetchError, TransientFetchError
+from scraper.fetch.fetcher import ASK_AGAIN
+from scraper.fetch.reasons import TRANSIENT
+from scraper.model import Reason
+from scraper.politeness import FAILURES, Failure, backoff, failure_of, failures_table
 
-URL = CrawlUrl(1, "http://h/a", "http://h")
 CONFIG = RetryConfig(attempts=4, base=1.0, longest=60.0, within=600.0)
-PAGE = Response(URL.url, 200, body=b"hello")
+STATUSES = [str(status) for status in range(400, 600)]
+UNASKED = {Reason.REDIRECT_LOOP, Reason.HOST_DOWN, Reason.PARSE}  # failed without a failure of a fetch
 
 
-def transient(retry_after=None, reason=Reason.TIMEOUT):
-    """A failure that may pass."""
-    return TransientFetchError(URL.url, reason, "no answer", retry_after)
+def row(reason, detail="something"):
+    """The row of a failure."""
+    return failure_of(FetchError("http://h/", reason, detail))
 
 
-class Line:
-    """A fetch that gives outcomes in turn, wrapped; with the host's clock and the moments it was asked."""
-
-    def __init__(self, clock, *outcomes, config=CONFIG, random=0.5, delay=0.0, breaker=None):
-        self.clock = clock
-        self.outcomes = list(outcomes)
-        self.asked_at = []
-        self.host = HostClock(delay, 2)
-        fetch = self.answer if breaker is None else breaking(self.answer, lambda _: breaker, clock=clock)
-        self.fetch = retrying(
-            fetch,
-            config,
-            lambda _: self.host,
-            longest_retry_after=3600.0,
-            clock=clock,
-            sleep=clock.sleep,
-            random=lambda: random,
-        )
-
-    async def answer(self, url):
-        """Give the next outcome."""
-        self.asked_at.append(self.clock.now)
-        outcome = self.outcomes.pop(0)
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    async def raises(self, kind, url=URL):
-        """Fetch, and return the error of that kind that must come of it."""
-        with pytest.raises(kind) as raised:
-            await self.fetch(url)
-        return raised.value
+def row_of(status):
+    """The row of an answer."""
+    return row(Reason.HTTP_4XX if status[0] == "4" else Reason.HTTP_5XX, f"{status} Some Phrase")
 
 
 @pytest.mark.parametrize(
@@ -79,167 +48,85 @@ def test_a_backoff_stays_within_its_bounds(attempt, base, longest, chance):
     assert 0.0 <= backoff(attempt, config, lambda: chance) <= longest
 
 
-async def test_a_success_tells_its_attempts(clock):
-    """A response carries all attempts charged to the URL, those of earlier runs included."""
-    line = Line(clock, PAGE, PAGE)
-    assert await line.fetch(URL) == PAGE
-    assert (await line.fetch(replace(URL, attempts=2, tried_at=999.0))).attempts == 3
-    assert clock.slept == []
+def test_a_longer_wait_has_the_same_bound():
+    """A row whose wait is a multiple of the base multiplies the upper end, and never beyond the longest."""
+    assert [backoff(attempt, CONFIG, lambda: 1.0, 10.0) for attempt in (1, 2, 3, 4)] == [10.0, 20.0, 40.0, 60.0]
 
 
-async def test_a_short_wait_is_slept_in_the_slot(clock):
-    """A backoff of up to a second is slept in place, the host's clock is booked, and the URL is tried again."""
-    line = Line(clock, transient(), PAGE, delay=0.5)
-    response = await line.fetch(URL)
-    assert (response.attempts, line.asked_at) == (2, [1000.0, 1000.5])
-    assert (line.host.next_at, line.host.running) == (1001.0, 0)
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.state == "failed" and reason not in UNASKED])
+def test_every_reason_has_its_row(reason):
+    """Each reason with which a fetch fails stands in the table, also with a detail that nobody thought of."""
+    assert row(reason).reason is reason
+    assert row(reason, "").reason is reason
 
 
-async def test_a_long_wait_gives_the_url_back(clock):
-    """A backoff beyond a second is not slept: the frontier gets the URL back with moment, attempts and cause."""
-    failure = transient()
-    later = await Line(clock, failure, random=1.0).raises(RetryLater, replace(URL, attempts=1, tried_at=900.0))
-    assert (later.url, later.until, later.attempts, later.cause) == (URL.url, 1002.0, 2, failure)
-    assert clock.slept == []
-
-
-async def test_the_hosts_clock_decides_with_the_backoff(clock):
-    """A host that is not due delays the retry, in the slot if short and through the frontier if long."""
-    line = Line(clock, transient(), PAGE, random=0.0)
-    line.host.park(1000.75)
-    assert (await line.fetch(URL)).attempts == 2
-    assert line.asked_at == [1000.0, 1000.75]
-    line = Line(clock, transient(), random=0.0)
-    line.host.park(1009.0)
-    assert (await line.raises(RetryLater)).until == 1009.0
-
-
-async def test_a_retry_after_that_arrives_during_the_sleep_is_obeyed(clock):
-    """If another URL of the host brings a Retry-After while this one sleeps, it is not fetched but given back."""
-    line = Line(clock, transient())
-    clock.on_sleep = lambda: line.host.park(1060.0)
-    assert (await line.raises(RetryLater)).until == 1060.0
-    assert line.asked_at == [1000.0]
-
-
-async def test_two_sleepers_of_one_host_keep_their_distance(clock):
-    """Of two URLs that wake at the same moment, the second waits for the host's clock again."""
-    line = Line(clock, transient(), PAGE, delay=0.3)
-    clock.on_sleep = lambda: len(clock.slept) == 1 and line.host.again(clock.now)
-    await line.fetch(URL)
-    assert line.asked_at == [1000.0, 1000.8]
-    assert clock.slept == pytest.approx([0.5, 0.3])
-
-
-async def test_sleeps_in_the_slot_end_after_a_second(clock):
-    """A host that others keep busy does not hold the slot for ever: after a second the URL is given back."""
-    line = Line(clock, transient(), delay=0.4)
-    clock.on_sleep = lambda: line.host.again(clock.now)
-    await line.raises(RetryLater)
-    assert sum(clock.slept) <= 1.0
+def test_no_detail_has_two_rows():
+    """A failure falls under one row only, and one row of each reason takes what no other names."""
+    named = [(failure.reason, detail) for failure in FAILURES for detail in failure.details]
+    assert len(named) == len(set(named))
+    rest = [failure.reason for failure in FAILURES if not failure.details]
+    assert len(rest) == len(set(rest)) == len({failure.reason for failure in FAILURES})
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "wait"),
+    ("reason", "detail", "retries", "breaker", "charged", "pace"),
     [
-        pytest.param(120.0, 120.0, id="seconds"),
-        pytest.param(1e12, 3600.0, id="clamped"),
-        pytest.param(1.5, 1.5, id="little"),
+        (Reason.DNS, "Name or service not known", 1, "counts", True, "fewer"),
+        (Reason.DNS, "Temporary failure in name resolution", None, "counts", True, "fewer"),
+        (Reason.DNS, "not a name that can be looked up", 0, "neither", True, "same"),
+        (Reason.TIMEOUT, "connect", None, "counts", True, "fewer"),
+        (Reason.TIMEOUT, "total", 1, "counts", True, "fewer"),
+        (Reason.TRUNCATED, "cut", None, "counts", True, "same"),
+        (Reason.TLS, "expired", 0, "neither", True, "same"),
+        (Reason.HTTP_4XX, "404 Not Found", 0, "resets", True, "same"),
+        (Reason.HTTP_4XX, "408 Request Timeout", None, "resets", True, "same"),
+        (Reason.HTTP_4XX, "429 Too Many Requests", None, "resets", False, "slower"),
+        (Reason.HTTP_5XX, "503 Service Unavailable", None, "counts", True, "slower"),
+        (Reason.HTTP_5XX, "599", None, "counts", True, "same"),
+        (Reason.HTTP_5XX, "505 HTTP Version Not Supported", 0, "resets", True, "same"),
     ],
 )
-async def test_a_retry_after_is_obeyed(clock, retry_after, wait):
-    """A Retry-After up to the longest delays the URL and its whole host."""
-    line = Line(clock, transient(retry_after, Reason.HTTP_4XX), random=0.0)
-    later = await line.raises(RetryLater)
-    assert later.until == line.host.next_at == 1000.0 + wait
+def test_the_row_decides(reason, detail, retries, breaker, charged, pace):
+    """A failure's reason and detail lead to what is done after it."""
+    found = row(reason, detail)
+    assert (found.retries, found.breaker, found.charged, found.pace) == (retries, breaker, charged, pace)
 
 
-@pytest.mark.parametrize("retry_after", [-5.0, 0.0, float("nan")], ids=str)
-async def test_a_retry_after_in_the_past_is_no_invitation(clock, retry_after):
-    """A Retry-After that is over or no number leaves the backoff in force."""
-    line = Line(clock, transient(retry_after), PAGE)
-    await line.fetch(URL)
-    assert line.asked_at == [1000.0, 1000.5]
+@given(reason=st.sampled_from(Reason), detail=st.text(max_size=12))
+def test_any_failure_has_a_row(reason, detail):
+    """Whatever the reason and the detail, there is a row, and no error is raised."""
+    assert isinstance(row(reason, detail), Failure)
 
 
-async def test_the_last_failure_still_parks_the_host(clock):
-    """A Retry-After on a URL's last attempt delays the host's other URLs."""
-    line = Line(clock, transient(120.0))
-    await line.raises(TransientFetchError, replace(URL, attempts=3, tried_at=999.0))
-    assert line.host.next_at == 1120.0
+def test_fetching_agrees_with_the_table():
+    """What fetching calls transient is what the table asks again, but for these few, on which the table decides."""
+    again = {reason for reason in Reason if row(reason).retries != 0} - {Reason.HTTP_5XX}
+    assert again == TRANSIENT
+    transient = {status for status in STATUSES if status[0] == "5" or int(status) in ASK_AGAIN}
+    asked_again = {status for status in STATUSES if row_of(status).retries != 0}
+    assert transient ^ asked_again <= {"425", "501", "505", "506", "510"}
 
 
-async def test_the_last_attempt_is_final(clock):
-    """The failure itself is raised when the attempts are used up, and it tells how many there were."""
-    failures = [transient() for _ in range(4)]
-    line = Line(clock, *failures, random=0.0)
-    error = await line.raises(TransientFetchError)
-    assert error is failures[-1]
-    assert (error.attempts, len(line.asked_at)) == (4, 4)
-    assert error.__context__ is None
+def test_the_table_in_markdown():
+    """The README's table has one line for each row, with what the row says."""
+    head, rule, *lines = failures_table().splitlines()
+    assert head.count("|") == rule.count("|")
+    assert all(line.count("|") == head.count("|") for line in lines)
+    assert len(lines) == len(FAILURES)
+    one = Failure(Reason.DNS, "x", "why", ("x",), retries=2, times=3.0, breaker="counts", pace="fewer")
+    assert failures_table([one]).splitlines()[2] == (
+        "| `dns`: x | 2 times | 3 × `base` | counts | charged | two at once | why |"
+    )
 
 
-@pytest.mark.parametrize(
-    ("tried_at", "kind"), [(402.0, RetryLater), (401.9, TransientFetchError)], ids=["within", "beyond"]
-)
-async def test_retries_end_after_a_time(clock, tried_at, kind):
-    """A failure is final if the backoff leads beyond the time allowed since the URL's first attempt."""
-    line = Line(clock, transient(), random=1.0)  # the second attempt's backoff: until 1002.0
-    error = await line.raises(kind, replace(URL, attempts=1, tried_at=tried_at))
-    assert error.attempts == 2
-
-
-async def test_a_retry_after_may_lead_beyond_that_time(clock):
-    """A URL that the server asks to be patient with is asked again, though our own retries would have ended."""
-    line = Line(clock, transient(900.0), random=1.0)
-    assert (await line.raises(RetryLater, replace(URL, attempts=1, tried_at=100.0))).until == 1900.0
-
-
-async def test_a_host_parked_for_another_url_ends_no_retries(clock):
-    """The wait for a host that another URL's Retry-After parked does not count against this URL."""
-    line = Line(clock, transient(), random=0.0)
-    line.host.park(4000.0)
-    assert (await line.raises(RetryLater)).until == 4000.0
-
-
-async def test_a_permanent_failure_is_not_retried(clock):
-    """A permanent failure passes through at once, with the attempts charged."""
-    line = Line(clock, PermanentFetchError(URL.url, Reason.TLS, "expired"))
-    error = await line.raises(PermanentFetchError, replace(URL, attempts=1))
-    assert (error.attempts, len(line.asked_at)) == (2, 1)
-
-
-async def test_an_open_breaker_is_no_attempt(clock):
-    """A breaker that is open before any attempt passes through unchanged."""
-    refusal = BreakerOpen(URL.host, 1030.0)
-    assert await Line(clock, refusal).raises(BreakerOpen, replace(URL, attempts=2)) is refusal
-
-
-async def test_a_breaker_that_opens_between_attempts_keeps_what_was_charged(clock):
-    """If the breaker opens during the retries, the URL goes back until the breaker's moment with its attempts."""
-    breaker = Breaker(URL.host, BreakerConfig(failures=2))
-    line = Line(clock, transient(), transient(), random=0.0, breaker=breaker)
-    later = await line.raises(RetryLater)
-    assert (later.until, later.attempts, len(line.asked_at)) == (breaker.until, 2, 2)
-    assert isinstance(later.cause, TransientFetchError)
-
-
-async def test_a_cancelled_sleep_ends_the_fetch(clock):
-    """A cancellation during the sleep goes through, and nothing more is fetched."""
-    line = Line(clock, transient(), PAGE)
-
-    def cancel():
-        raise asyncio.CancelledError
-
-    clock.on_sleep = cancel
-    await line.raises(asyncio.CancelledError)
-    assert line.asked_at == [1000.0]
-
-
-def test_attempts_survive_pickling():
-    """A failure tells one attempt by default, and a pickled one the attempts it was given."""
-    error = transient(5.0)
-    assert error.attempts == 1
-    error.attempts = 3
-    copy = pickle.loads(pickle.dumps(error))
-    assert (copy.attempts, copy.retry_after, str(copy)) == (3, 5.0, str(error))
+def test_a_failure_knows_its_status():
+    """An error tells the status with which its detail begins, and none if there was no answer."""
+    error = TransientFetchError("http://h/", Reason.HTTP_5XX, "503 Service Unavailable")
+    assert error.status == 503
+    for reason, detail in [
+        (Reason.TIMEOUT, "503"),
+        (Reason.HTTP_4XX, "٤٠٤"),
+        (Reason.HTTP_4XX, "40"),
+        (Reason.HTTP_4XX, ""),
+    ]:
+        assert FetchError("http://h/", reason, detail).status is None

@@ -1,10 +1,15 @@
 """When may a host be asked again?"""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scraper.politeness import HostClock
+from scraper.config import BreakerConfig
+from scraper.errors import TransientFetchError
+from scraper.model import Reason, Response
+from scraper.politeness import HostClock, Slowdown
 
 
 def test_a_new_host_is_due_at_once():
@@ -65,7 +70,81 @@ def test_an_end_without_a_start_is_an_error():
 def test_a_crawl_delay_slows_down(crawl_delay, delay, per_host):
     """The longer delay is in force, and with a Crawl-delay requests come one at a time."""
     clock = HostClock(0.5, 4, crawl_delay=crawl_delay)
+    clock.answered(0, 0.1)
     assert (clock.delay, clock.per_host) == (delay, per_host)
+
+
+@pytest.mark.parametrize(("answers", "per_host"), [(0, 2), (1, 4), (2, 8), (3, 16), (4, 20), (9, 20)])
+def test_places_open_with_answers(answers, per_host):
+    """A host that has not answered has two places, and each answer, a failure too, doubles them up to what is set."""
+    clock = HostClock(0.0, 20)
+    for n in range(answers):
+        clock.answered(0, 0.1) if n % 2 else clock.troubled(0)
+    assert clock.per_host == per_host
+
+
+def test_one_place_stays_one():
+    """Where one at a time is set it is one, whatever the host does."""
+    clock = HostClock(0.0, 1)
+    clock.silent(0)
+    clock.answered(0, 0.1)
+    assert clock.per_host == 1
+
+
+def test_a_slowdown_comes_on_top():
+    """While a host is slowed, the slowdown is added to the longer delay, and requests come one at a time."""
+    clock = HostClock(0.5, 4, crawl_delay=3.0, slowdown=Slowdown(4, seconds=8.0))
+    assert (clock.delay, clock.per_host) == (11.0, 1)
+    clock.set_crawl_delay(None)
+    assert (clock.delay, clock.per_host) == (8.5, 1)
+
+
+def test_a_crawl_delay_keeps_a_host_parked():
+    """A Crawl-delay that is learned while a host is parked does not let it off earlier, nor does one that goes away."""
+    clock = HostClock(0.5, 2)
+    clock.start(100.0)
+    clock.park(700.0)
+    clock.set_crawl_delay(10.0)
+    clock.set_crawl_delay(None)
+    assert clock.next_at == 700.0
+
+
+async def _hang(url, crawl):
+    await asyncio.sleep(30.0)
+    raise TransientFetchError(url.url, Reason.TIMEOUT, "first byte")
+
+
+def test_a_host_that_hangs_takes_two_slots(crawl):
+    """A host that never answers has two requests running at most, though thirty-two are allowed."""
+    assert crawl(_hang, urls=100, per_host=32).most == 2
+
+
+def test_a_host_that_begins_to_hang_takes_no_more(crawl):
+    """A host that stops answering is down to two at once when those that were out have failed."""
+    late = []
+
+    async def server(url, crawl):
+        if crawl.now() < 1010.0:
+            await asyncio.sleep(0.1)
+            return Response(url.url, 200, elapsed_ms=100.0)
+        if crawl.now() > 1041.0:
+            late.append(crawl.running)
+        return await _hang(url, crawl)
+
+    crawl(server, urls=4000, per_host=32, breaker=BreakerConfig(failures=100, openings=1, longest=1.0))
+    assert max(late) <= 2
+
+
+def test_a_healthy_host_does_not_notice(crawl):
+    """Opening up costs a healthy host less than half a second of its crawl, however many may run at once."""
+
+    async def server(url, crawl):
+        await asyncio.sleep(0.1)
+        return Response(url.url, 200, elapsed_ms=100.0)
+
+    done = crawl(server, urls=3200, per_host=32)
+    assert done.most == 32
+    assert done.now() - 1000 < 3200 / 32 * 0.1 + 0.5
 
 
 def test_a_crawl_delay_counts_from_the_last_start():
