@@ -95,6 +95,27 @@ async def test_a_stale_kept_connection_is_replaced(wired, opened):
         assert (wire.asked, wire.connections) == (3, 2)
 
 
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_the_free_request_costs_no_attempt(end, wired, opened):
+    """However the server ends a kept connection under a request, the page is the outcome of one attempt."""
+    page = (OK + b"Content-Length: 2\r\n\r\nhi",)
+    async with wired(scripts=[(page, "keep"), ((), end), (page, "keep")]) as wire, opened() as fetcher:
+        for _ in range(2):
+            response = await fetcher.fetch(wire.url)
+            assert (response.body, response.attempts) == (b"hi", 1)
+        assert (wire.asked, wire.connections) == (3, 2)
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_only_one_request_is_free(end, wired, opened, attempt):
+    """If the fresh connection brings no answer either, that is a failure, and the server has seen no third request."""
+    page = (OK + b"Content-Length: 2\r\n\r\nhi",)
+    async with wired(scripts=[(page, "keep"), ((), end)]) as wire, opened() as fetcher:
+        assert (await fetcher.fetch(wire.url)).body == b"hi"
+        assert (await attempt(fetcher, wire.url)).reason == Reason.RESET
+        assert (wire.asked, wire.connections) == (3, 2)
+
+
 async def test_cancelled_fetch_leaves_nothing(wired, opened):
     """After a fetch was cancelled at any byte, the next answer is the next request's own."""
     answer = OK + b"Content-Length: 6\r\n\r\nnumber"
