@@ -16,7 +16,8 @@ def pacing(fetch: Fetch, clock_of: Callable[[str], HostClock], *, clock: Callabl
     """Wrap a fetch so that each attempt teaches its host's clock; inside the breaker, which lets few through.
 
     1. a response, whatever its status: the host lives, and its latency is learned;
-    2. a failure: as the table of failures says, slower or fewer at once, or just not good;
+    2. a failure: as the table of failures says, slower or fewer at once, or just not good. Slower only for a URL that
+       had not failed before: one that answers 503 for ever says nothing new about its host;
     3. a failure that is about us (a certificate, a private address) or a cancellation: nothing.
     """
 
@@ -27,7 +28,7 @@ def pacing(fetch: Fetch, clock_of: Callable[[str], HostClock], *, clock: Callabl
             response = await fetch(url)
         except FetchError as error:
             row = failure_of(error)
-            if row.pace == "slower":
+            if row.pace == "slower" and not url.attempts:
                 pace.strained(stretch, clock())
             elif row.pace == "fewer":
                 pace.silent(stretch)

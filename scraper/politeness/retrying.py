@@ -58,7 +58,7 @@ class _Retries:
         failure: FetchError | None = None
         while True:
             try:
-                response = await self.fetch(url)
+                response = await self.fetch(url if url.attempts == attempts else replace(url, attempts=attempts))
             except BreakerOpen as refusal:
                 if failure is None:
                     raise

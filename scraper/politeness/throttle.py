@@ -5,7 +5,7 @@ ours, or the Crawl-delay of robots.txt if longer, and what an adaptive slowdown 
 in as `now`.
 
 Who may be dead gets little: until a host has answered, and again once it has not, UNPROVEN requests run at once, and
-with each answer twice as many. A host that hangs does not get hold of every slot, a healthy one does not notice.
+with each answer OPENING times as many. A host that hangs gets no hold of every slot, a healthy one does not notice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from scraper.politeness.slowing import Slowdown
 
 UNPROVEN = 2  # requests at once to a host that has not answered, or did not the last time
+OPENING = 4  # times as many with each answer; robots.txt and the first page let 32 of their links run together
 
 
 class HostClock:
@@ -99,12 +100,12 @@ class HostClock:
 
     def answered(self, stretch: int, latency: float | None) -> None:
         """An attempt of this stretch of the slowdown was answered, after so many seconds if that is known."""
-        self._proven = min(2 * self._proven, max(self._per_host, UNPROVEN))
+        self._open()
         self.slowdown.answered(stretch, latency, self.running)
 
     def troubled(self, stretch: int) -> None:
         """An attempt was answered with a failure: the host lives, and is not well."""
-        self._proven = min(2 * self._proven, max(self._per_host, UNPROVEN))
+        self._open()
         self.slowdown.troubled(stretch)
 
     def strained(self, stretch: int, now: float) -> None:
@@ -116,3 +117,6 @@ class HostClock:
         """An attempt got no answer."""
         self._proven = UNPROVEN
         self.slowdown.troubled(stretch)
+
+    def _open(self) -> None:
+        self._proven = min(OPENING * self._proven, max(self._per_host, UNPROVEN))

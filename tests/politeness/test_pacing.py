@@ -1,6 +1,7 @@
 """What each attempt says about the pace that a host bears."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from scraper.politeness import HostClock, Slowdown, pacing
 URL = CrawlUrl(1, "http://h/a", "http://h")
 
 
-async def after(clock, outcome, pace=None):
+async def after(clock, outcome, pace=None, url=URL):
     """The clock of a host after a fetch with this outcome."""
 
     async def fetch(url):
@@ -23,9 +24,9 @@ async def after(clock, outcome, pace=None):
     wrapped = pacing(fetch, lambda _: pace, clock=clock)
     if isinstance(outcome, BaseException):
         with pytest.raises(type(outcome)):
-            await wrapped(URL)
+            await wrapped(url)
     else:
-        assert await wrapped(URL) is outcome
+        assert await wrapped(url) is outcome
     return pace
 
 
@@ -37,9 +38,9 @@ def failure(reason, detail):
 @pytest.mark.parametrize(
     ("outcome", "per_host", "seconds"),
     [
-        (Response(URL.url, 200), 4, 0.0),
-        (Response(URL.url, 404), 4, 0.0),
-        (failure(Reason.HTTP_5XX, "500 Internal Server Error"), 4, 0.0),
+        (Response(URL.url, 200), 8, 0.0),
+        (Response(URL.url, 404), 8, 0.0),
+        (failure(Reason.HTTP_5XX, "500 Internal Server Error"), 8, 0.0),
         (failure(Reason.HTTP_4XX, "429 Too Many Requests"), 1, 1.0),
         (failure(Reason.HTTP_5XX, "503 Service Unavailable"), 1, 1.0),
         (failure(Reason.TIMEOUT, "first byte"), 2, 0.0),
@@ -58,11 +59,21 @@ async def test_what_an_attempt_teaches(clock, outcome, per_host, seconds):
 async def test_silence_closes_the_host_again(clock):
     """After a failure without an answer the host has two places again, however many it had."""
     pace = HostClock(0.0, 32)
-    for _ in range(4):
+    for _ in range(2):
         await after(clock, Response(URL.url, 200), pace)
     assert pace.per_host == 32
     await after(clock, failure(Reason.RESET, "reset"), pace)
     assert pace.per_host == 2
+
+
+async def test_a_url_is_an_event_once(clock):
+    """A URL that failed before and answers 503 again does not slow its host down further; another one does."""
+    busy, pace = failure(Reason.HTTP_5XX, "503 Service Unavailable"), HostClock(0.5, 2)
+    for attempts in range(4):
+        await after(clock, busy, pace, replace(URL, attempts=attempts))
+    assert pace.slowdown.seconds == 1.0
+    await after(clock, busy, pace, replace(URL, id=2))
+    assert pace.slowdown.seconds == 2.0
 
 
 async def test_a_step_is_kept_at_once(clock):

@@ -78,6 +78,19 @@ async def test_a_short_wait_is_slept_in_the_slot(clock):
     assert (line.host.next_at, line.host.running) == (1001.0, 0)
 
 
+async def test_each_attempt_knows_those_before(clock):
+    """What is fetched anew in place carries the attempts charged so far."""
+    seen = []
+
+    class Seeing(Line):
+        async def answer(self, url):
+            seen.append(url.attempts)
+            return await super().answer(url)
+
+    await Seeing(clock, transient(), transient(), PAGE, random=0.0).fetch(replace(URL, attempts=1, tried_at=999.0))
+    assert seen == [1, 2, 3]
+
+
 async def test_a_long_wait_gives_the_url_back(clock):
     """A backoff beyond a second is not slept: the frontier gets the URL back with moment, attempts and cause."""
     failure = transient()
