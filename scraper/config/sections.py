@@ -65,9 +65,12 @@ class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     max_header_bytes: int = 32 * 1024
     allow_private: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
+    access: str = ""
+    cookies: bool = False
+    cookie_file: str = ""
 
     def __post_init__(self) -> None:
-        one_line(self, "user_agent")
+        one_line(self, "user_agent", "access", "cookie_file")
         more_than_zero(self, "connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout")
         at_least(self, 1, "max_body", "max_headers", "max_header_bytes")
         are_networks(self, "allow_private")
