@@ -105,14 +105,26 @@ class GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return at most MOST_ADDRESSES admitted addresses; raises PrivateAddressError if all are refused."""
+        found = await self._found(host, port, family)
+        admitted = [place for place in found if self._guard.admits(place["host"], place["port"])]
+        if not admitted:
+            raise PrivateAddressError(found[0]["host"])
+        return admitted[:MOST_ADDRESSES]
+
+    async def judge(self, host: str, port: int) -> None:
+        """Raise PrivateAddressError if any address of a name is refused: for who looks the name up anew and chooses."""
+        for place in await self._found(host, port, socket.AF_UNSPEC):
+            if not self._guard.admits(place["host"], place["port"]):
+                raise PrivateAddressError(place["host"])
+
+    async def _found(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         try:
             found = await self._names.resolve(host, port, family)
         except UnicodeError:  # the idna codec, on a label that is empty or over 63 characters
-            raise OSError(None, "not a name that can be looked up") from None
-        admitted = [place for place in found if self._guard.admits(place["host"], place["port"])]
-        if found and not admitted:
-            raise PrivateAddressError(found[0]["host"])
-        return admitted[:MOST_ADDRESSES]
+            raise socket.gaierror(None, "not a name that can be looked up") from None
+        if not found:  # of a family that this Python cannot use; aiohttp would fail an assertion
+            raise socket.gaierror(None, "no address of a known kind")
+        return found
 
     async def close(self) -> None:
         """Close the resolver behind."""
