@@ -1,6 +1,8 @@
 """Fetching: one request, one response, from an address that may be connected."""
 
+from scraper.fetch.access import Access, Proxy
+from scraper.fetch.accessfile import read_access
 from scraper.fetch.fetcher import Fetcher
 from scraper.fetch.guard import Guard
 
-__all__ = ["Fetcher", "Guard"]
+__all__ = ["Access", "Fetcher", "Guard", "Proxy", "read_access"]

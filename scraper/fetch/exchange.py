@@ -68,6 +68,7 @@ class Exchange:
         self._connected = connected
         self._kept = False
         self._asked = False
+        self.begun = False  # has any connection carried the request?
 
     def reuses(self) -> None:
         """A kept connection is taken."""
@@ -81,7 +82,7 @@ class Exchange:
     def asks(self) -> None:
         """The request is about to be written."""
         self.refuse_second()
-        self._asked, self._kept = not self._kept, False
+        self._asked, self._kept, self.begun = not self._kept, False, True
         self._connected()
 
 

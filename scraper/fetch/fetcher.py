@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
-from http import HTTPStatus
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import aiohttp
 import yarl
@@ -17,48 +16,79 @@ import yarl
 from scraper import urls
 from scraper.config import FetchConfig
 from scraper.errors import PermanentFetchError, TransientFetchError, UrlError
+from scraper.fetch.access import Access
 from scraper.fetch.body import ACCEPTED, STEP, BodyError, Decoder, codings
 from scraper.fetch.exchange import Deadline, Exchange, failing_with_connection, tracing
-from scraper.fetch.guard import Guard, GuardedResolver
-from scraper.fetch.reasons import retry_after, translated
+from scraper.fetch.guard import Guard
+from scraper.fetch.reasons import retry_after, status_line, translated
+from scraper.fetch.routes import Route, Routes
 from scraper.model import Reason, Response
 
 ACCEPT = "text/html,application/xhtml+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
 ASK_AGAIN = frozenset({408, 429})  # besides every 5xx
 NO_BODY = frozenset({204, 205, 304})
 NO_LENGTH = "no Content-Length: body ended with the connection"
-DNS_LIFETIME = 300  # seconds
-DNS_NAMES = 100_000
 SETTLE_BYTES = 64 * 1024  # of a body nobody wants: reading them is cheaper than a new connection
 SETTLE_SECONDS = 1.0
 
 _ON_THE_WIRE = re.compile(r"https?://[!-~]+")  # a canonical URL; blanks or line ends would forge the request
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
+
+
+class Jar(Protocol):
+    """Cookies of this crawl; it decides which URL gets which."""
+
+    def header(self, url: str) -> str | None:
+        """Return the value of `Cookie` for a canonical URL."""
+
+    def store(self, url: str, set_cookie_values: list[str]) -> None:
+        """Take what an answer from this URL sets."""
 
 
 class Fetcher:
-    """The session and its connections; an async context manager, opened and closed once."""
+    """The sessions and their connections; an async context manager, opened and closed once.
+
+    `access` is who we are to whom and by which way, `jar` keeps cookies; without them none of it is done. `clock` is
+    UTC seconds.
+    """
 
     def __init__(
-        self, config: FetchConfig, guard: Guard, *, concurrency: int, clock: Callable[[], float] = time.time
+        self,
+        config: FetchConfig,
+        guard: Guard,
+        *,
+        concurrency: int,
+        clock: Callable[[], float] = time.time,
+        access: Access | None = None,
+        jar: Jar | None = None,
     ) -> None:
         self._config = config
         self._guard = guard
         self._concurrency = concurrency
         self._clock = clock
-        self._session: aiohttp.ClientSession | None = None
+        self._access = access
+        self._jar = jar
+        self._routes: Routes | None = None
 
     async def __aenter__(self) -> Self:
-        resolver = GuardedResolver(self._guard, aiohttp.ThreadedResolver())
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._concurrency,
-                limit_per_host=0,
-                ttl_dns_cache=DNS_LIFETIME,
-                dns_cache_max_size=DNS_NAMES,
-                resolver=resolver,
-                socket_factory=self._guard.open_socket,
-            ),
+        self._routes = Routes(
+            self._guard, self._access, self._new_session, concurrency=self._concurrency, clock=self._clock
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._routes is not None:
+            await self._routes.close()
+            self._routes = None
+
+    def _new_session(self, connector: aiohttp.TCPConnector, proxy: str | None) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            proxy=proxy,
             headers={
                 "User-Agent": self._config.user_agent or f"scraper/{_version()}",
                 "Accept": ACCEPT,
@@ -73,37 +103,71 @@ class Fetcher:
             max_field_size=self._config.max_header_bytes,
             max_headers=self._config.max_headers,
         )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def fetch(
-        self, url: str, *, wanted: Callable[[str], bool] | None = None, limit: int | None = None
+        self,
+        url: str,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        wanted: Callable[[str], bool] | None = None,
+        limit: int | None = None,
     ) -> Response:
         """Send one GET and return the server's answer; a redirect and a 404 are answers too.
 
+        `headers` make it conditional (If-None-Match, If-Modified-Since): only then is a 304 an answer, without a body.
         The body is read only of a 2xx answer whose media type is `wanted`. It is decoded and whole, at most `max_body`
         bytes; with `limit` it is cut there instead, without an error. Raises TransientFetchError if asking again may
         help (no answer, cut short, 408, 429, 5xx), else PermanentFetchError.
         """
-        assert self._session is not None, "the fetcher is not open"
-        url, target = _target(url)
+        assert self._routes is not None, "the fetcher is not open"
+        url, target = _target(url, strictly=self._access is not None or self._jar is not None)
         began = time.monotonic()
         deadline = Deadline(self._config.total_timeout)
-        with translated(url, lambda: deadline.phase):
+        exchange = Exchange(lambda: deadline.enter("first byte", self._config.first_byte_timeout))
+        route = self._routes.to(url)
+        with translated(url, lambda: deadline.phase, lambda: None if exchange.begun else route.proxy):
             async with deadline.running():
                 deadline.enter("connect", self._config.connect_timeout)
-                exchange = Exchange(lambda: deadline.enter("first byte", self._config.first_byte_timeout))
-                async with self._session.get(target, allow_redirects=False, trace_request_ctx=exchange) as answer:
+                sent = await self._sent(url, target, route, headers)
+                async with route.session.get(
+                    target,
+                    headers=sent,
+                    proxy_headers=route.tunnel_headers,
+                    allow_redirects=False,
+                    trace_request_ctx=exchange,
+                ) as answer:
                     response = Response(url, answer.status, _headers(answer), fetched_at=self._clock())
+                    self._check(response, route, conditional=sent is not None and not _CONDITIONS.isdisjoint(sent))
                     body, note = await self._body(answer, response, deadline, wanted, limit)
         elapsed_ms = (time.monotonic() - began) * 1000
         return Response(url, response.status, response.headers, body, elapsed_ms, response.fetched_at, note=note)
+
+    async def _sent(
+        self, url: str, target: yarl.URL, route: Route, headers: Iterable[tuple[str, str]]
+    ) -> dict[str, str] | None:
+        """Return what is sent besides our usual headers, to this URL and no other; a proxy's leave is asked first."""
+        if route.proxy is not None:
+            assert self._routes is not None
+            await self._routes.judge(route.proxy, target.raw_host or "", target.port or 0)
+        elif self._access is None and self._jar is None and headers == ():
+            return None
+        sent = {name.lower(): value for name, value in headers if not _UNSENDABLE.search(value)}
+        if self._access is not None:
+            sent.update(self._access.headers(urls.host(url)))
+        if self._jar is not None and (cookie := self._jar.header(url)) and not _UNSENDABLE.search(cookie):
+            sent["Cookie"] = cookie
+        sent.update(route.headers(target.scheme))
+        return sent
+
+    def _check(self, response: Response, route: Route, *, conditional: bool) -> None:
+        """Raise FetchError for an answer that is none; keep the cookies of every other, whatever its status."""
+        if fault := _fault(response, conditional=conditional):
+            raise PermanentFetchError(response.url, Reason.PROTOCOL, fault)
+        if route.refuses(response.url.partition(":")[0], response.status):
+            detail = f"proxy {route.proxy}: {status_line(response.status)}"
+            raise TransientFetchError(response.url, Reason.CONNECT, detail)
+        if self._jar is not None and (cookies := response.header_values("set-cookie")):
+            self._jar.store(response.url, cookies)
 
     async def _body(
         self,
@@ -115,13 +179,11 @@ class Fetcher:
     ) -> tuple[bytes, str | None]:
         """Return the body and a note on it, as far as the answer is one to read."""
         status = response.status
-        if fault := _fault(response):
-            raise PermanentFetchError(response.url, Reason.PROTOCOL, fault)
         if status in ASK_AGAIN or status >= 500:
             await _settle(answer)
             reason = Reason.HTTP_5XX if status >= 500 else Reason.HTTP_4XX
             wait = retry_after(response.header("retry-after"), self._clock())
-            raise TransientFetchError(response.url, reason, _status_line(status), wait)
+            raise TransientFetchError(response.url, reason, status_line(status), wait)
         if not 200 <= status < 300 or status in NO_BODY or not (wanted is None or wanted(response.content_type)):
             await _settle(answer)
             return b"", None
@@ -161,11 +223,14 @@ def _version() -> str:
         return "0"
 
 
-def _target(url: str) -> tuple[str, yarl.URL]:
-    """The URL without userinfo, which is never sent, and as aiohttp takes it, untouched."""
+def _target(url: str, *, strictly: bool) -> tuple[str, yarl.URL]:
+    """The URL without userinfo, which is never sent, and as aiohttp takes it, untouched.
+
+    `strictly` makes sure that it is canonical: what is sent to a host and what is asked of a proxy hang on its text.
+    """
     try:
         if _ON_THE_WIRE.fullmatch(url):
-            url = urls.canonical(url) if "@" in url else url
+            url = urls.canonical(url) if strictly or "@" in url else url
             target = yarl.URL(url, encoded=True)
             if target.host and target.port:
                 return url, target
@@ -189,20 +254,12 @@ def _text(value: str) -> str:
         return sent.decode("latin-1")
 
 
-def _status_line(status: int) -> str:
-    """The status with the standard's phrase, never the server's."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _fault(response: Response) -> str | None:
+def _fault(response: Response, *, conditional: bool) -> str | None:
     """What is wrong with an answer that aiohttp lets pass."""
     if not 200 <= response.status <= 599:
         return f"status {response.status}"
-    if response.status == 206:
-        return "206 Partial Content, but no range was asked for"
+    if response.status == 206 or (response.status == 304 and not conditional):
+        return f"{status_line(response.status)}, but nothing of that kind was asked for"
     transfer = [value.strip().lower() for value in response.header_values("transfer-encoding")]
     if transfer not in ([], ["chunked"]):
         return f"unknown transfer coding {', '.join(transfer)[:40]!a}"

@@ -74,7 +74,7 @@ async def test_no_second_request_on_a_kept_connection(opened, attempt, wired):
     async with Two(scripts=[(page, "keep"), ((), "close"), (page, "keep")]) as wire, opened() as fetcher:
         first = asyncio.create_task(fetcher.fetch(wire.url))
         await first
-        kept = fetcher._session.connector._conns
+        kept = fetcher._routes.direct.session.connector._conns
         held = {key: list(connections) for key, connections in kept.items()}
         kept.clear()  # so that the next fetch needs a fresh connection, while the kept one stays open
         second = asyncio.create_task(attempt(fetcher, wire.url))

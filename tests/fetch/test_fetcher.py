@@ -11,7 +11,7 @@ from importlib import metadata
 import brotli
 import pytest
 
-from scraper.errors import TransientFetchError
+from scraper.errors import PermanentFetchError, TransientFetchError
 from scraper.fetch.body import STEP
 from scraper.fetch.fetcher import NO_LENGTH
 from scraper.model import Reason
@@ -83,7 +83,9 @@ async def test_environment_is_not_trusted(site, monkeypatch, tmp_path, outcome):
     """Proxies and netrc of the environment are not used."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login user password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+        monkeypatch.setenv(name.lower(), "http://127.0.0.1:9")
     site.page("/")
     assert (await outcome(site.url("/"))).status == 200
     assert "Authorization" not in site.headers[0]
@@ -98,12 +100,49 @@ async def test_redirect_is_an_answer(status, site, outcome):
     assert site.paths() == ["/old"]
 
 
-@pytest.mark.parametrize("status", [300, 304, 400, 401, 403, 404, 405, 410, 418, 451, 499])
+@pytest.mark.parametrize("status", [300, 400, 401, 403, 404, 405, 410, 418, 451, 499])
 async def test_other_answers(status, site, outcome):
     """A 3xx or 4xx that asking again would not change is an answer without a body."""
     site.page("/x", status=status, body=TEXT)
     response = await outcome(site.url("/x"))
     assert (response.status, response.body) == (status, b"")
+
+
+CONDITIONS = [("If-None-Match", 'W/"a"'), ("If-Modified-Since", "Tue, 14 Nov 2023 22:13:20 GMT")]
+
+
+@pytest.mark.parametrize("conditions", [CONDITIONS[:1], CONDITIONS[1:], CONDITIONS], ids=["etag", "date", "both"])
+async def test_not_modified(conditions, site, opened):
+    """A conditional request sends what it was given, and a 304 to it is an answer without a body."""
+    site.page("/x", status=304, headers={"ETag": 'W/"a"', "Content-Encoding": "gzip"})
+    async with opened() as fetcher:
+        response = await fetcher.fetch(site.url("/x"), headers=conditions)
+    assert (response.status, response.body, response.header("etag")) == (304, b"", 'W/"a"')
+    assert [(name, site.headers[0][name]) for name, _ in conditions] == conditions
+
+
+async def test_not_modified_unasked(site, outcome):
+    """A 304 to a request without conditions is `protocol`."""
+    site.page("/x", status=304)
+    error = await outcome(site.url("/x"))
+    assert (error.reason, error.detail) == (Reason.PROTOCOL, "304 Not Modified, but nothing of that kind was asked for")
+
+
+async def test_modified(site, opened):
+    """A conditional request whose page has changed brings the whole page."""
+    site.page("/x", body=TEXT)
+    async with opened() as fetcher:
+        assert (await fetcher.fetch(site.url("/x"), headers=CONDITIONS)).body == TEXT
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\0", "\udce9"], ids=["line end", "NUL", "surrogate"])
+async def test_condition_that_cannot_be_sent(value, site, opened):
+    """A stored value that would forge or break the request is left out, and a 304 is then none that was asked for."""
+    site.page("/x", status=304)
+    async with opened() as fetcher:
+        with pytest.raises(PermanentFetchError):
+            await fetcher.fetch(site.url("/x"), headers=[("If-None-Match", value)])
+    assert not {"If-None-Match", "X"} & set(site.headers[0])
 
 
 @pytest.mark.parametrize("status", [204, 205])

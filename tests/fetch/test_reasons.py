@@ -12,6 +12,8 @@ import pytest
 import trustme
 from aiohttp.client_reqrep import ConnectionKey
 from aioresponses import aioresponses
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scraper.errors import PermanentFetchError
 from scraper.fetch.reasons import explained, retry_after
@@ -35,23 +37,39 @@ class _Failing(aiohttp.abc.AbstractResolver):
         pass
 
 
-@pytest.mark.parametrize(
-    ("error", "detail"),
-    [
-        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
-        (
-            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
-            "Temporary failure in name resolution",
-        ),
-        (UnicodeError("label empty or too long"), "not a name that can be looked up"),
-    ],
-    ids=["unknown", "temporary", "impossible"],
-)
+LOOKUPS = {
+    "unknown": (socket.gaierror(socket.EAI_NONAME, "x"), "no such name"),
+    "without address": (socket.gaierror(socket.EAI_NODATA, "x"), "no such name, or none with an address"),
+    "temporary": (socket.gaierror(socket.EAI_AGAIN, "x"), "no answer from the name server for now"),
+    "failing": (socket.gaierror(socket.EAI_FAIL, "x"), "the name server fails"),
+    "strange": (socket.gaierror(socket.EAI_SERVICE, "Servname not supported"), "Servname not supported"),
+    "impossible": (UnicodeError("label empty or too long"), "not a name that can be looked up"),
+}
+
+
+@pytest.mark.parametrize(("error", "detail"), LOOKUPS.values(), ids=LOOKUPS)
 async def test_dns(error, detail, monkeypatch, outcome):
     """A name that cannot be resolved is `dns`, and the detail tells an unknown name from a failing server."""
     monkeypatch.setattr(aiohttp, "ThreadedResolver", lambda: _Failing(error))
     failed = await outcome("http://nowhere.example/")
     assert (failed.reason, failed.detail) == (Reason.DNS, detail)
+
+
+async def test_name_without_a_usable_address(lookups, outcome):
+    """A name whose addresses are all of an unknown kind is `dns`."""
+    lookups.table["odd.example"] = []
+    assert (await outcome("http://odd.example/")).reason == Reason.DNS
+
+
+async def test_error_keeps_no_headers(outcome):
+    """The cause of a failure says nothing of the headers that were sent, in its text or its repr."""
+    asked = aiohttp.RequestInfo(ASKED.url, "GET", {"Authorization": "Bearer canary"}, ASKED.url)
+    error = aiohttp.ClientResponseError(asked, (), status=400, message="x", headers={"Set-Cookie": "canary"})
+    with aioresponses() as mocked:
+        mocked.get("http://host.example/", exception=error)
+        failed = await outcome("http://host.example/")
+    assert failed.__cause__ is error
+    assert "canary" not in f"{error!r} {error} {error.args} {failed!r} {failed}"
 
 
 async def test_refused_connection(wired, outcome):
@@ -62,24 +80,7 @@ async def test_refused_connection(wired, outcome):
     assert (error.reason, error.detail) == (Reason.CONNECT, "Connection refused")
 
 
-@pytest.fixture
-def authority(monkeypatch):
-    """A certificate authority that the fetcher trusts."""
-    authority = trustme.CA()
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
-    return authority
-
-
-def serving(certificate) -> ssl.SSLContext:
-    """What a server with this certificate needs."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
-async def test_tls(authority, wired, outcome):
+async def test_tls(authority, serving, wired, outcome):
     """A host with a valid certificate is fetched over TLS."""
     page = OK + b"Content-Length: 2\r\n\r\nhi"
     async with wired(page, tls=serving(authority.issue_cert("127.0.0.1"))) as wire:
@@ -87,7 +88,7 @@ async def test_tls(authority, wired, outcome):
 
 
 @pytest.mark.parametrize("fault", ["untrusted", "wrong host", "expired"])
-async def test_bad_certificate(fault, authority, wired, outcome):
+async def test_bad_certificate(fault, authority, serving, wired, outcome):
     """A certificate that is self-signed, another host's or expired is `tls`, and nothing is sent."""
     certificate = {
         "untrusted": lambda: trustme.CA().issue_cert("127.0.0.1"),
@@ -190,7 +191,13 @@ def test_tls_error_on_an_open_connection():
         ("1000000000000", 1e12),
         ("9" * 400, float("inf")),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("0.0", 0.0),
+        ("1.", None),
+        (".5", None),
+        ("+5", None),
+        ("Infinity", None),
+        ("nan", None),
         ("1e12", None),
         ("٣", None),
         ("soon", None),
@@ -198,6 +205,9 @@ def test_tls_error_on_an_open_connection():
         ("Tuesday, 14-Nov-23 22:14:20 GMT", 60.0),
         ("Tue Nov 14 22:14:20 2023", 60.0),
         ("Tue, 14 Nov 2023 23:14:20 +0100", 60.0),
+        ("Tuesday, 14-Nov-74 22:14:20 GMT", None),
+        ("Tue, 14 Nov 2023 22:14:20 GMT" + " " * 60 + "x", None),
+        ("Tue, 14 Nov ٢023 22:14:20 GMT", None),
         ("Tue, 14 Nov 2023 22:12:20 GMT", None),
         ("Fri, 31 Dec 9999 23:59:59 GMT", (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)).timestamp() - NOW),
         ("Tue, 99 Nov 2023 22:14:20 GMT", None),
@@ -205,5 +215,12 @@ def test_tls_error_on_an_open_connection():
     ],
 )
 def test_retry_after(text, seconds):
-    """Retry-After is seconds or a date; what is past or makes no sense is None."""
+    """Retry-After is seconds, whole or not, or a date in one of three forms; what is past or makes no sense is None."""
     assert retry_after(text, NOW) == seconds
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[A-Za-z0-9 ,:+-]{0,50}", fullmatch=True)))
+def test_any_retry_after(text):
+    """Whatever stands in a Retry-After, it is no number, or one that is not negative."""
+    seconds = retry_after(text, NOW)
+    assert seconds is None or seconds >= 0
