@@ -8,6 +8,7 @@ from scraper import urls
 from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
 from scraper.model import CrawlUrl, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
+from scraper.traps import shape
 
 News = Callable[[Iterable[Link]], tuple[Link, ...]]  # judges links, leaves out those that are in line already
 MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
@@ -158,6 +159,11 @@ class Judge:
             return link._replace(verdict=verdict)
         if self._patterns.prefer and (priority := self._patterns.priority(link.url)):
             link = link._replace(priority=priority)
+        if self._patterns.traps and not link.follow:
+            if self._shape is None:
+                self._shape = shape(self._url)
+            if shape(link.url) == self._shape:
+                return link._replace(generation=self._generation + 1)
         return link
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
 
-from scraper import urls
+from scraper import traps, urls
 from scraper.model import Reason, Verdict
+from scraper.traps import Hosts
 
 REMEMBERED = 20_000  # hosts whose answer is kept; then it is found anew
 
@@ -21,7 +23,8 @@ _OUTSIDE = {
 class Patterns:
     """What needs only the URL: its scheme, --include and --exclude, and which are preferred. Sent to the parse workers.
 
-    `strip` takes out of a URL what does not tell pages apart; None leaves all as they are.
+    `strip` takes out of a URL what does not tell pages apart; None leaves all as they are. With `traps` it sees what a
+    URL shows to be a trap; `today` is what calendars are measured by, without it the day this is made.
     """
 
     def __init__(
@@ -30,11 +33,16 @@ class Patterns:
         exclude: tuple[str, ...] = (),
         prefer: tuple[str, ...] = (),
         strip: Callable[[str], str] | None = None,
+        *,
+        traps: bool = True,
+        today: date | None = None,
     ) -> None:
         self.include = tuple(re.compile(pattern) for pattern in include)
         self.exclude = tuple(re.compile(pattern) for pattern in exclude)
         self.prefer = tuple(re.compile(pattern) for pattern in prefer)
         self.strip = strip
+        self.traps = traps
+        self.today = today or datetime.now(UTC).date()
 
     def stripped(self, url: str) -> str:
         """Return a canonical URL as it is asked for."""
@@ -53,7 +61,7 @@ class Patterns:
         for pattern in self.exclude:
             if pattern.search(url):
                 return Verdict(Reason.SCOPE, f"matches --exclude {pattern.pattern}")
-        return None
+        return traps.judge(url, self.today) if self.traps else None
 
 
 class Scope:
@@ -62,10 +70,11 @@ class Scope:
     `host` is the same host name (http and https alike on their default ports, else the same port), `domain` the same
     registrable domain (of an address: the address) on any port, `prefix` that host and everything below the folder of
     the seed's path, `any` everywhere. A root is a text, so that a crawl can keep it: `example.com`, `example.com:8080`,
-    `example.com/docs/`.
+    `example.com/docs/`. `hosts` bounds how many host names a domain may show.
     """
 
-    def __init__(self, kind: str, roots: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, roots: Iterable[str] = (), hosts: Hosts | None = None) -> None:
+        self._hosts = hosts
         self._outside = _OUTSIDE[kind]
         self._kind = kind
         self._roots: set[str] = set()
@@ -101,12 +110,12 @@ class Scope:
     def judge(self, url: str, host: str) -> Verdict | None:
         """Return why a canonical http or https URL on this host (`urls.host`) is refused, or None."""
         if self._outside is None:
-            return None
+            return self._hosts.verdict(host) if self._hosts is not None else None
         within = self._answers.get(host)
         if within is None:
             within = self._remember(host)
         if within and (self._kind != "prefix" or self._is_below_a_root(url, host)):
-            return None
+            return self._hosts.verdict(host) if self._hosts is not None else None
         return self._outside
 
     def _remember(self, host: str) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 
 from scraper import config as settings
 from scraper import urls
+from scraper.app.fetching import access_of
 from scraper.app.line import Extractor, patterns_of
 from scraper.app.run import Run
 from scraper.config import Config, CrawlConfig, Loaded
@@ -93,7 +94,7 @@ class _Fresh:
 
     async def prepare(self, loaded: Loaded) -> None:
         """Find what cannot be meant before there is a store."""
-        load_makers(loaded.config.crawl.rules, loaded.config.crawl.extractors)
+        _check(loaded.config)
         self._survey = await asyncio.to_thread(self._seeds.survey, self._complain)
 
     async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
@@ -134,7 +135,7 @@ class _Again:
 
     async def prepare(self, loaded: Loaded) -> None:
         """Find what cannot be meant before there is a store."""
-        load_makers(loaded.config.crawl.rules, loaded.config.crawl.extractors)
+        _check(loaded.config)
 
     async def begin(self, store: Store, loaded: Loaded) -> tuple[Crawl, Config]:
         """Return the crawl, its lease taken, and its settings."""
@@ -150,6 +151,15 @@ class _Again:
 
     def give_up(self) -> None:
         """There is nothing to stop."""
+
+
+def _check(config: Config) -> None:
+    load_makers(config.crawl.rules, config.crawl.extractors)
+    access_of(config.fetch)
+    if config.crawl.sitemaps and not config.politeness.robots:
+        raise ConfigError(
+            "sitemaps are found in robots.txt, which --no-robots leaves unread: give a sitemap's own URL instead"
+        )
 
 
 def _opening(config: Config, seeds: Seeds) -> Config:
@@ -211,7 +221,9 @@ def _is_due(makers: Makers, max_age: float) -> IsDue:
 
 def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> None:
     """A name stands for one set of seeds and one scope while its crawl is unfinished."""
-    different = _differences(kept, asked, ("depth", "scope", "include", "exclude", "strip_parameters", "rules", "extractors"))
+    different = _differences(
+        kept, asked, ("depth", "scope", "include", "exclude", "strip_parameters", "rules", "extractors")
+    )
     if found.digest != digest:
         different.insert(0, "its seeds were others")
     if different:

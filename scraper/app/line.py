@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import logging
-import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from scraper import urls
+from scraper.app.fetching import Clock, opened_fetcher, polite, robots_asking
 from scraper.app.lease import kept_alive
 from scraper.config import Config, CrawlConfig
 from scraper.crawler import Crawler
-from scraper.fetch import Fetcher, Guard, conditions
+from scraper.fetch import Guard
 from scraper.frontier import Frontier
-from scraper.model import Crawl, CrawlUrl, Kind, Response, Tally, Visit
-from scraper.parse import LONGEST_LISTING, Workers, may_list, wanted
-from scraper.politeness import Fetch, Robots, asking, breaking, product_token, retrying
+from scraper.model import Crawl, Tally, Visit
+from scraper.parse import Workers
+from scraper.politeness import product_token
 from scraper.scope import Patterns, Scope
 from scraper.store import Store, Writer
+from scraper.traps import Hosts
 
 log = logging.getLogger(__name__)
 
 LEVELS = 32  # links from a seed; a limit beyond that many cuts off nothing but traps, and needs no exact depths
 Extractor = Callable[..., Any]
-Clock = Callable[[], float]
-ROBOTS_BYTES = 500 * 1024  # RFC 9309, section 2.5: at least that much is read
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,17 +60,17 @@ async def opened_line(
 
     guard = Guard(config.fetch.allow_private, origins=config.fetch.allow_origins)
     async with (
-        Fetcher(config.fetch, guard, concurrency=config.crawl.concurrency) as fetcher,
+        opened_fetcher(config.fetch, guard, concurrency=config.crawl.concurrency, clock=clock) as fetcher,
         _workers(config, patterns, extractors) as workers,
     ):
         crawler = Crawler(
             frontier,
-            fetch=_polite(fetcher, frontier, config, clock),
-            ask_robots=_asking(fetcher, frontier, config, clock),
+            fetch=polite(fetcher, frontier, config, clock),
+            ask_robots=robots_asking(fetcher, frontier, config, clock),
             parse=workers.parse,
             list_urls=workers.listing,
             patterns=patterns,
-            scope=Scope(config.crawl.scope, await store.roots(crawl)),
+            scope=await _scope(store, crawl, config.crawl),
             config=config.crawl,
             obey_noindex=config.politeness.noindex,
             clock=clock,
@@ -86,7 +84,7 @@ async def opened_line(
 def patterns_of(config: CrawlConfig) -> Patterns:
     """What the settings say of URLs."""
     strip = urls.Stripping(config.strip_parameters) if config.strip_parameters else None
-    return Patterns(config.include, config.exclude, config.prefer, strip)
+    return Patterns(config.include, config.exclude, config.prefer, strip, traps=config.traps)
 
 
 def _steady() -> Clock:
@@ -123,49 +121,19 @@ def _writer(
     return Writer(commit, size=size, age=config.store.batch_seconds)
 
 
+async def _scope(store: Store, crawl: Crawl, config: CrawlConfig) -> Scope:
+    bounded = config.traps and config.scope in {"domain", "any"}
+    known = await store.host_names(crawl) if bounded and crawl.continued else []
+    return Scope(config.scope, await store.roots(crawl), Hosts(known=known) if bounded else None)
+
+
 def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ...]) -> Workers:
     return Workers(
         config.parse,
         patterns,
         bodies=config.store.bodies,
         nofollow=config.politeness.nofollow,
+        feeds=config.crawl.sitemaps,
         rules=config.crawl.rules,
         extractors=(*config.crawl.extractors, *extractors),
-    )
-
-
-def _polite(fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock) -> Fetch:
-    async def fetch(url: CrawlUrl) -> Response:
-        if url.kind is not Kind.PAGE:
-            return await fetcher.fetch(url.url, limit=LONGEST_LISTING)
-        if url.seed:
-            return await fetcher.fetch(url.url, wanted=_page_or_listing, headers=conditions(url))
-        return await fetcher.fetch(url.url, wanted=wanted, headers=conditions(url))
-
-    return retrying(
-        breaking(fetch, lambda host: frontier.host(host).breaker, clock=clock),
-        config.politeness.retry,
-        lambda host: frontier.host(host).clock,
-        longest_retry_after=config.politeness.longest_retry_after,
-        clock=clock,
-        sleep=asyncio.sleep,
-        random=random.random,  # noqa: S311 - jitter
-    )
-
-
-def _page_or_listing(content_type: str) -> bool:
-    return wanted(content_type) or may_list(content_type)
-
-
-def _asking(
-    fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock
-) -> Callable[[CrawlUrl], Awaitable[Robots]]:
-    async def fetch(url: CrawlUrl) -> Response:
-        return await fetcher.fetch(url.url, limit=ROBOTS_BYTES)
-
-    return asking(
-        breaking(fetch, lambda host: frontier.host(host).breaker, clock=clock),
-        agent=product_token(config.fetch.user_agent),
-        expiry=config.politeness.robots_expiry,
-        clock=clock,
     )

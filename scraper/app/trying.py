@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from scraper import urls
-from scraper.app.line import ROBOTS_BYTES, patterns_of
+from scraper.app.fetching import ROBOTS_BYTES, opened_fetcher
+from scraper.app.line import patterns_of
 from scraper.config import Config
 from scraper.errors import FetchError, ParseError
 from scraper.fetch import Fetcher, Guard
@@ -80,7 +81,7 @@ async def try_url(url: str, config: Config) -> Tried:
         rules=config.crawl.rules,
         extractors=config.crawl.extractors,
     )
-    async with Fetcher(config.fetch, guard, concurrency=1) as fetcher:
+    async with opened_fetcher(config.fetch, guard, concurrency=1, clock=time.time) as fetcher:
         try:
             if (verdict := (await _robots(fetcher, target, config)).allows(target)) is not None:
                 return Tried(target, *verdict)

@@ -2,7 +2,8 @@
 
 from scraper.fetch.access import Access, Proxy
 from scraper.fetch.accessfile import read_access
+from scraper.fetch.cookies import CookieJar
 from scraper.fetch.fetcher import Fetcher
 from scraper.fetch.guard import Guard
 
-__all__ = ["Access", "Fetcher", "Guard", "Proxy", "read_access"]
+__all__ = ["Access", "CookieJar", "Fetcher", "Guard", "Proxy", "read_access"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from scraper.config import CrawlConfig, path_budget
 from scraper.model import CrawlUrl, Kind, Reason, UrlState, Verdict, Visit
-from scraper.traps import Shapes, fingerprint
+from scraper.traps import Shapes, fingerprint, shape
 
 _LIKE = "like "  # before the shape of pages that bring nothing new
 
@@ -56,8 +56,8 @@ class Budget:
             return ()
         used = self._paths(url)
         if self._shapes is not None and visit.page is not None and (url.generation or "?" in url.url):
-            shape = self._shapes.fetched(url.url, url.generation, fingerprint(visit.page.text))
-            used = used if shape is None else (*used, _LIKE + shape)
+            if self._shapes.fetched(url.url, url.generation, fingerprint(visit.page.text)):
+                used = (*used, _LIKE + shape(url.url))
         self._spent.update(used)
         return used
 

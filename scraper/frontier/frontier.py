@@ -99,6 +99,11 @@ class Frontier:
         """The host of a URL that was handed out."""
         return self._by_name[name].host
 
+    def known(self, name: str) -> Host | None:
+        """A host, if it is in memory."""
+        line = self._by_name.get(name)
+        return line.host if line is not None else None
+
     def stop(self) -> None:
         """Hand out nothing more."""
         self._stopped = True

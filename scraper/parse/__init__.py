@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from scraper.parse.extract import Extractor, extractor
+from scraper.parse.makers import Makers
 from scraper.parse.makers import load as load_makers
 from scraper.parse.page import Page, looks_like_html, wanted
 from scraper.parse.workers import Workers
@@ -17,6 +18,7 @@ __all__ = [
     "ExplainedRecord",
     "ExplainedRule",
     "Extractor",
+    "Makers",
     "Page",
     "Workers",
     "extractor",
