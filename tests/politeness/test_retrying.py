@@ -319,10 +319,10 @@ async def test_a_first_request_is_counted_once(clock):
 
 
 async def test_a_host_that_goes_down_costs_no_url(clock):
-    """A failure on which the breaker opens is deferred, though nothing of the budget is left."""
+    """A failure on which the breaker opens is deferred, without a wait, though nothing of the budget is left."""
     line = Line(clock, transient(), failures=1, state=spent())
     later = await line.raises(RetryLater)
-    assert (later.until, line.whole.budget.retries) == (1030.0, 11)
+    assert (later.until, line.whole.budget.retries, clock.slept) == (1030.0, 11, [])
 
 
 async def test_a_place_that_is_no_longer_there(clock):
