@@ -136,6 +136,7 @@ class Drive:
             host.breaker.failed(self.now, entered)
         elif isinstance(entered, int):
             host.breaker.succeeded(entered)
+            host.clock.answered(host.clock.slowdown.enter(), None)
         if url.kind is Kind.ROBOTS:
             if isinstance(answer, bytes):
                 response = Response(url.url, 200, body=answer)
@@ -502,8 +503,8 @@ async def test_an_open_breaker(store, begin, ended):
     drive = Drive(store, crawl, config, answer, seconds=5.0)
     await drive.run()
     starts = [round(at - START) for at, _ in drive.asked()]
-    # Four at once; the probe, which fails: twice as long; the next one, which succeeds; the rest.
-    assert starts == [0, 0, 0, 0, 35, 100, 105, 105]
+    # Two at once, as it has not answered; the probe, which fails: twice as long; the next, which succeeds; the rest.
+    assert starts == [0, 0, 5, 5, 40, 105, 110, 110]
     states = Counter((await ended()).values())
     assert states == {("failed", "connect", 1): 5, ("fetched", None, 1): 3}
 

@@ -25,7 +25,9 @@ from scraper.fetch.routes import Route, Routes
 from scraper.model import Reason, Response
 
 ACCEPT = "text/html,application/xhtml+xml;q=0.9,application/xml;q=0.8,*/*;q=0.5"
-ASK_AGAIN = frozenset({408, 429})  # besides every 5xx
+# Which failures are asked again is told by the table in politeness/retry.py; a test holds the two together.
+ASK_AGAIN = frozenset({408, 425, 429})  # besides every 5xx but these
+HOPELESS = frozenset({501, 505, 506, 510})
 NO_BODY = frozenset({204, 205, 304})
 NO_LENGTH = "no Content-Length: body ended with the connection"
 SETTLE_BYTES = 64 * 1024  # of a body nobody wants: reading them is cheaper than a new connection
@@ -183,7 +185,8 @@ class Fetcher:
             await _settle(answer)
             reason = Reason.HTTP_5XX if status >= 500 else Reason.HTTP_4XX
             wait = retry_after(response.header("retry-after"), self._clock())
-            raise TransientFetchError(response.url, reason, status_line(status), wait)
+            kind = PermanentFetchError if status in HOPELESS else TransientFetchError
+            raise kind(response.url, reason, status_line(status), wait)
         if not 200 <= status < 300 or status in NO_BODY or not (wanted is None or wanted(response.content_type)):
             await _settle(answer)
             return b"", None

@@ -43,4 +43,5 @@ class Admission:
     def _not_before(self, state: HostState) -> float:
         if self._went_on_at is None:
             return 0.0
-        return self._went_on_at + max(self._config.delay, state.crawl_delay or 0.0)
+        slowdown = state.slowdown if self._config.adaptive else 0.0
+        return self._went_on_at + max(self._config.delay, state.crawl_delay or 0.0) + slowdown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from scraper.model.states import Kind, Reason, UrlState, Verdict
@@ -69,8 +69,8 @@ class Response:
 
     url: str
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # cookies may be among them
+    body: bytes = field(default=b"", repr=False)
     elapsed_ms: float = 0.0
     fetched_at: float = 0.0
     attempts: int = 1

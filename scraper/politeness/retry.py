@@ -48,10 +48,8 @@ def _final(
 
 
 _UNKNOWN_NAME = (
-    "unknown name",
-    "Name or service not known",
-    "No address associated with hostname",
-    "nodename nor servname provided, or not known",
+    "no such name",
+    "no such name, or none with an address",
 )
 _HOPELESS = ("501", "505", "506", "510")
 
