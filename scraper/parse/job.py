@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from scraper.errors import ParseError, ScraperError
 from scraper.model import Link, ParsedPage, Reason, Record, Response, Verdict
+from scraper.parse import sitemap
 from scraper.parse.charset import decode
 from scraper.parse.extract import LONGEST_TRACEBACK
 from scraper.parse.links import following
@@ -34,7 +35,7 @@ COMPRESSION = 3  # zstd's level
 OUT_OF_MEMORY = "memory: the page takes more than a worker may have"
 
 Asked: TypeAlias = tuple[str, int, tuple[tuple[str, str], ...], bytes]
-Task: TypeAlias = Literal["parse", "remake", "explain"]
+Task: TypeAlias = Literal["parse", "remake", "explain", "list"]
 Question: TypeAlias = tuple[Task, Asked]
 Answer: TypeAlias = tuple[Literal["page"], tuple[Any, ...]] | tuple[Literal["failed"], str]
 
@@ -143,10 +144,20 @@ def explain_page(
         page.close()
 
 
+def list_entries(
+    url: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes, settings: Settings
+) -> tuple[Any, ...]:
+    """Return what a sitemap or a feed names, as plain values; nothing if the body is neither."""
+    del status, settings  # a listing is the same for every crawl
+    declared = next((value for name, value in headers if name == "content-type"), "")
+    return sitemap.plain(sitemap.read_listing(body, url, declared))
+
+
 _TASKS: dict[Task, Callable[..., tuple[Any, ...]]] = {
     "parse": parse_page,
     "remake": remake_page,
     "explain": explain_page,
+    "list": list_entries,
 }
 
 
