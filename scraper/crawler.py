@@ -20,6 +20,9 @@ from scraper.scope import Patterns, Scope
 log = logging.getLogger(__name__)
 
 
+AT_A_TIME = 500  # entries of a sitemap, 5 ms
+
+
 class Crawler:
     """Visits what the frontier hands out, at most `config.concurrency` at once.
 
@@ -154,8 +157,12 @@ class Crawler:
         except ParseError as error:
             return outcome.unparsed(url, response, error)
         if listing is not None:
-            light = dataclasses.replace(response, body=b"")
-            return outcome.listed(url, light, listing, self._patterns, self._scope)
+            found = []
+            for number, entry in enumerate(listing.entries, 1):
+                found.append(outcome.entered(entry, url.host, self._patterns, self._scope))
+                if number % AT_A_TIME == 0:
+                    await asyncio.sleep(0)  # a sitemap has up to 50,000, which take half a second
+            return outcome.listed(url, dataclasses.replace(response, body=b""), listing, found)
         if url.kind is not Kind.PAGE:
             return outcome.answered(url, response, Reason.CONTENT_TYPE, f"no {url.kind}: {response.content_type}")
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from scraper import urls
 from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
-from scraper.model import CrawlUrl, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Verdict, Visit
+from scraper.model import CrawlUrl, Entry, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
 from scraper.traps import shape
 
@@ -119,27 +119,29 @@ def fetched(
     )  # fmt: skip
 
 
-def listed(url: CrawlUrl, response: Response, listing: Listing, patterns: Patterns, scope: Scope) -> Visit:
-    """A sitemap or a feed; what it names enters the frontier beside it, judged like any link.
-
-    A sitemap that an index names on its own host need not be in scope: robots.txt may point to another host for it
-    (https://www.sitemaps.org/protocol.html#sitemaps_cross_submits).
-    """
-    found = []
-    for entry in listing.entries:
-        target = patterns.stripped(entry.url)
-        host = urls.host(target)
-        verdict = patterns.judge(target)
-        if verdict is None and (entry.kind is Kind.PAGE or host != url.host):
-            verdict = scope.judge(target, host)
-        found.append(
-            Link(target, host, urls.key(target), verdict=verdict, kind=entry.kind, lastmod=entry.lastmod,
-                 priority=patterns.priority(target))
-        )  # fmt: skip
+def listed(url: CrawlUrl, response: Response, listing: Listing, found: Iterable[Link]) -> Visit:
+    """A sitemap or a feed; what it names enters the frontier beside it."""
     return Visit(
         url, UrlState.FETCHED, None, _listing_notes(listing), attempts=response.attempts, response=response,
         found=tuple(found), kind=listing.kind,
     )  # fmt: skip
+
+
+def entered(entry: Entry, host: str, patterns: Patterns, scope: Scope) -> Link:
+    """An entry of a listing on this host, judged like any link.
+
+    A sitemap that an index names on its own host need not be in scope: robots.txt may point to another host for it
+    (https://www.sitemaps.org/protocol.html#sitemaps_cross_submits).
+    """
+    target = patterns.stripped(entry.url)
+    own = urls.host(target)
+    verdict = patterns.judge(target)
+    if verdict is None and (entry.kind is Kind.PAGE or own != host):
+        verdict = scope.judge(target, own)
+    priority = patterns.priority(target)
+    return Link(
+        target, own, urls.key(target), verdict=verdict, kind=entry.kind, lastmod=entry.lastmod, priority=priority
+    )
 
 
 class Judge:

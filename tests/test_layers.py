@@ -14,6 +14,7 @@ LAYERS = [
     ["model"],
     ["errors", "printable"],
     ["config", "urls"],
+    ["traps"],
     ["scope", "seeds"],
     ["politeness", "fetch", "parse", "store", "outcome"],
     ["frontier"],

@@ -134,6 +134,7 @@ def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ..
         bodies=config.store.bodies,
         nofollow=config.politeness.nofollow,
         feeds=config.crawl.sitemaps,
+        strip=patterns.strip,
         rules=config.crawl.rules,
         extractors=(*config.crawl.extractors, *extractors),
     )

@@ -55,9 +55,10 @@ class Budget:
         if visit is None or visit.state is not UrlState.FETCHED or visit.is_listing:
             return ()
         used = self._paths(url)
-        if self._shapes is not None and visit.page is not None and (url.generation or "?" in url.url):
-            if self._shapes.fetched(url.url, url.generation, fingerprint(visit.page.text)):
-                used = (*used, _LIKE + shape(url.url))
+        shapes = self._shapes
+        if shapes is not None and visit.page is not None:
+            is_idle = shapes.fetched(url.url, url.generation, fingerprint(visit.page.text))
+            used = (*used, _LIKE + shape(url.url)) if is_idle else used
         self._spent.update(used)
         return used
 

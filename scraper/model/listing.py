@@ -9,7 +9,10 @@ from scraper.model.states import Kind
 
 
 class Entry(NamedTuple):
-    """A URL in a listing: canonical; when it was last changed, as far as the listing says (UTC seconds)."""
+    """A URL that a listing names, what it is to be asked for, and when it changed last (UTC seconds) if that is told.
+
+    A plain tuple on purpose: a sitemap has up to 50,000 of them.
+    """
 
     url: str
     lastmod: float | None = None
@@ -18,10 +21,11 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The URLs of a sitemap or a feed, distinct and in its order.
+    """A sitemap or a feed, read; its entries are distinct and in its order.
 
-    `bad` counts entries that are no web URL, `beyond` those over what a listing may have; `note` tells what was wrong
-    with the file.
+    `kind` tells which of the two. `bad` counts what should be a URL, but is none, or neither http nor https. `beyond`
+    counts those over a limit, which are not looked at; one that is written like an entry is none of them. `note`
+    tells why the listing was not read to its end.
     """
 
     kind: Kind

@@ -4,9 +4,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 from scraper.parse.extract import Extractor, extractor
+from scraper.parse.listing import may_list
 from scraper.parse.makers import Makers
 from scraper.parse.makers import load as load_makers
 from scraper.parse.page import Page, looks_like_html, wanted
+from scraper.parse.unpacked import MOST_BYTES as LONGEST_LISTING
 from scraper.parse.workers import Workers
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from scraper.parse.soup import make_soup
 
 __all__ = [
+    "LONGEST_LISTING",
     "ExplainedField",
     "ExplainedRecord",
     "ExplainedRule",
@@ -25,6 +28,7 @@ __all__ = [
     "load_makers",
     "looks_like_html",
     "make_soup",
+    "may_list",
     "wanted",
 ]
 _EXPLAINED = ("ExplainedField", "ExplainedRecord", "ExplainedRule")

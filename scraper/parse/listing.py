@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 from scraper.errors import UrlError
-from scraper.model import Kind
+from scraper.model import Entry, Kind, Listing
 from scraper.urls import canonical, is_web
 
 MOST_ENTRIES = 50_000  # of one listing; the protocol's limit (https://www.sitemaps.org/protocol.html#index)
+_MAY_LIST = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
 MOST_LOOKED_AT = 4 * MOST_ENTRIES  # texts that are no URL or an odd spelling of a known one take their time too
-
-
-class Entry(NamedTuple):
-    """A URL that a listing names, what it is to be asked for, and when it changed last (UTC seconds) if that is told.
-
-    A plain tuple on purpose: a sitemap has up to 50,000 of them.
-    """
-
-    url: str
-    lastmod: float | None = None
-    kind: Kind = Kind.PAGE
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """A sitemap or a feed, read.
-
-    `kind` tells which of the two. `bad` counts what should be a URL, but is none, or neither http nor https. `beyond`
-    counts those over a limit, which are not looked at; one that is written like an entry is none of them. `note`
-    tells why the listing was not read to its end.
-    """
-
-    kind: Kind
-    entries: tuple[Entry, ...] = ()
-    bad: int = 0
-    beyond: int = 0
-    note: str | None = None
 
 
 class Found:
@@ -72,6 +43,11 @@ class Found:
     def listing(self, kind: Kind, note: str | None) -> Listing:
         """Return all of it."""
         return Listing(kind, tuple(self._entries.values()), self.bad, self.beyond, note)
+
+
+def may_list(content_type: str) -> bool:
+    """May a body of this media type be a sitemap or a feed? Its content tells, for servers call them what they like."""
+    return content_type in _MAY_LIST or content_type.endswith(("/xml", "+xml", "gzip"))
 
 
 def canonical_or_none(text: str, base: str) -> str | None:

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-from scraper.model import Kind
+from scraper.model import Entry, Kind, Listing
 from scraper.parse.charset import codec
-from scraper.parse.listing import MOST_ENTRIES, Entry, Found, Listing, canonical_or_none
+from scraper.parse.listing import MOST_ENTRIES, Found, canonical_or_none
 from scraper.parse.listing_xml import ListingXml
 from scraper.parse.markup import tokens
 from scraper.parse.unpacked import Unpacked

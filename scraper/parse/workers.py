@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from scraper.config import ParseConfig
 from scraper.errors import ParseError, ParseInterrupted
-from scraper.model import ParsedPage, Record, Response
+from scraper.model import Listing, ParsedPage, Record, Response
 from scraper.parse import extract, job, process
 from scraper.parse.builders import ensure
-from scraper.parse.listing import Listing
 from scraper.parse.makers import Matched, load
 from scraper.parse.pool import QUEUED, Outcome, Pool
 from scraper.parse.sitemap import as_listing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scraper import urls
 from scraper.config import PolitenessConfig
 from scraper.errors import FetchError, PermanentFetchError
 from scraper.model import HostState, Reason, Verdict
@@ -34,7 +35,11 @@ class Host:
             self.robots = unrestricted()
         elif state.robots_status is not None:
             self.robots = read_robots(
-                state.robots_status, state.robots_text, agent=agent, expires_at=state.robots_expires_at
+                state.robots_status,
+                state.robots_text,
+                agent=agent,
+                expires_at=state.robots_expires_at,
+                base=f"{state.host}/robots.txt",
             )
         slowdown = Slowdown(config.per_host, seconds=state.slowdown, adaptive=config.adaptive)
         self.clock = HostClock(config.delay, config.per_host, next_at=max(state.next_at, not_before), slowdown=slowdown)
@@ -105,7 +110,7 @@ class Host:
         if error.retry_after is not None:
             wait = max(wait, min(error.retry_after, self._config.longest_retry_after))
         self.clock.park(now + wait)
-        if error.reason in {Reason.TLS, Reason.PRIVATE_ADDRESS}:
+        if error.reason in {Reason.TLS, Reason.PRIVATE_ADDRESS} and urls.host(error.url) == self.name:
             # What keeps us from robots.txt keeps us from every page, and is their reason too.
             self._closed = Verdict(error.reason, error.detail)
             self.robots = unrestricted()

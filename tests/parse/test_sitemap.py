@@ -11,10 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scraper.config import ParseConfig
-from scraper.model import Kind, Response
+from scraper.model import Entry, Kind, Listing, Response
 from scraper.parse import Workers, job, listing_xml, sitemap, unpacked
 from scraper.parse import listing as found_in_listing
-from scraper.parse.listing import Entry, Listing
 from scraper.parse.sitemap import as_listing, plain, read_listing
 from scraper.scope import Patterns
 

@@ -71,7 +71,7 @@ def test_no_detail_has_two_rows():
 @pytest.mark.parametrize(
     ("reason", "detail", "retries", "breaker", "charged", "pace"),
     [
-        (Reason.DNS, "Name or service not known", 1, "counts", True, "fewer"),
+        (Reason.DNS, "no such name", 1, "counts", True, "fewer"),
         (Reason.DNS, "Temporary failure in name resolution", None, "counts", True, "fewer"),
         (Reason.DNS, "not a name that can be looked up", 0, "neither", True, "same"),
         (Reason.TIMEOUT, "connect", None, "counts", True, "fewer"),
