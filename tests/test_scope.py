@@ -1,5 +1,8 @@
 """May this URL be crawled? Tables of URLs and verdicts."""
 
+import pickle
+from datetime import date
+
 import pytest
 
 from scraper import scope as scope_module
@@ -150,3 +153,27 @@ def test_a_scope_shows_its_roots():
 def test_patterns_judge_by_the_url_alone(include, exclude, url, verdict):
     """A URL needs http or https, one of the includes if there are any, and none of the excludes."""
     assert Patterns(include, exclude).judge(url) == verdict
+
+
+@pytest.mark.parametrize(
+    ("rest", "options", "verdict"),
+    [
+        ("a/a/a/a", {}, Verdict(Reason.TRAP, "/a repeats in the path")),
+        ("a/a/a/a", {"traps": False}, None),
+        ("a/a/a/a", {"exclude": ("/a",)}, Verdict(Reason.SCOPE, "matches --exclude /a")),
+        ("2031/05/17", {"today": date(2025, 6, 15)}, Verdict(Reason.TRAP, "a date more than a year ahead: 2031-05-17")),
+        ("2031/05/17", {"today": date(2030, 6, 15)}, None),
+        ("a/b", {}, None),
+    ],
+)
+def test_patterns_judge_traps_last(rest, options, verdict):
+    """A URL that shows a trap is refused unless that is switched off; copies sent to a worker judge alike."""
+    patterns = Patterns(**options)
+    assert patterns.judge(f"https://example.com/{rest}") == verdict
+    assert pickle.loads(pickle.dumps(patterns)).judge(f"https://example.com/{rest}") == verdict
+
+
+def test_calendars_are_measured_by_the_day_patterns_are_made():
+    """Without a day given, a date in this year passes, and one far ahead does not."""
+    assert Patterns().judge(f"https://example.com/calendar/{Patterns().today.year}/01") is None
+    assert Patterns().judge("https://example.com/calendar/9000/01").reason is Reason.TRAP
