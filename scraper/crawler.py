@@ -177,7 +177,8 @@ class Crawler:
         # The worker made of the body what is kept of it.
         light = dataclasses.replace(response, body=b"")
 
-        judge = outcome.Judge(url.url, url.generation, self._patterns, self._scope)
+        copy = self._frontier.is_copy(url, page)
+        judge = outcome.Judge(url, self._patterns, self._scope, is_copy=copy)
 
         def news(links: Iterable[Link]) -> tuple[Link, ...]:
             # What an earlier visit has put in line it commits no later than this one.

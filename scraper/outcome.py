@@ -8,7 +8,7 @@ from scraper import urls
 from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
 from scraper.model import CrawlUrl, Entry, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
-from scraper.traps import shape
+from scraper.traps import VARIABLE, next_generation, shape
 
 News = Callable[[Iterable[Link]], tuple[Link, ...]]  # judges links, leaves out those that are in line already
 MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
@@ -145,14 +145,18 @@ def entered(entry: Entry, host: str, patterns: Patterns, scope: Scope) -> Link:
 
 
 class Judge:
-    """Judges the links of one page that have no verdict: by the scope, and where they stand among others."""
+    """Judges the links of one page that have no verdict: by the scope, and where they stand among others.
 
-    def __init__(self, url: str, generation: int, patterns: Patterns, scope: Scope) -> None:
-        self._shape: str | None = None  # made when it is first needed
-        self._url = url
-        self._generation = generation
+    `is_copy` says that the page is like another whose URL has the same shape.
+    """
+
+    def __init__(self, page: CrawlUrl, patterns: Patterns, scope: Scope, *, is_copy: bool) -> None:
         self._patterns = patterns
         self._scope = scope
+        self._generation = page.generation
+        self._is_copy = is_copy
+        self._shape = shape(page.url) if patterns.traps else ""
+        self._may_grow = is_copy or VARIABLE in self._shape  # else every link has a shape of its own
 
     def __call__(self, link: Link) -> Link:
         """Return the link with its verdict, or with its generation and priority."""
@@ -161,11 +165,10 @@ class Judge:
             return link._replace(verdict=verdict)
         if self._patterns.prefer and (priority := self._patterns.priority(link.url)):
             link = link._replace(priority=priority)
-        if self._patterns.traps and not link.follow:
-            if self._shape is None:
-                self._shape = shape(self._url)
-            if shape(link.url) == self._shape:
-                return link._replace(generation=self._generation + 1)
+        if self._may_grow and not link.follow:
+            form = shape(link.url)
+            generation = next_generation(form, self._shape, self._generation, copy=self._is_copy)
+            return link._replace(generation=generation) if generation else link
         return link
 
 

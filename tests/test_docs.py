@@ -8,6 +8,7 @@ import click
 import pytest
 
 from scraper.cli import commands
+from scraper.politeness import failures_table
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -61,3 +62,8 @@ def test_the_readmes_two_commands_are_those_of_newcomers():
     """The two commands at the top are the ones that CI runs and that a newcomer copies."""
     assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/scraper demo" in README
     assert "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest" in README
+
+
+def test_the_readme_holds_the_table_of_failures():
+    """What is asked again is one table in the code, and the README's is the same."""
+    assert failures_table() in README

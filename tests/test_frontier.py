@@ -43,13 +43,13 @@ class Drive:
         )  # fmt: skip
         self.frontier.starving = self.hurry
         self.taken_up = 0
-        take_up = self.frontier._take_up
+        take_up = self.frontier._window._take_up
 
         def counted(host):
             self.taken_up += 1
             take_up(host)
 
-        self.frontier._take_up = counted
+        self.frontier._window._take_up = counted
         self.config = config
         self.log = []  # (moment, handout, how many of its host run then, itself included)
         self.waits = 0
@@ -83,7 +83,7 @@ class Drive:
     async def let_pass(self, until):
         """Let the time pass to what comes first: the end of a request, a commit, or `until`."""
         ends_at = self._out[0][0] if self._out else math.inf
-        if self._save_at == math.inf and (self._unsaved or self.frontier._news):
+        if self._save_at == math.inf and (self._unsaved or self.frontier._window._news):
             self._save_at = self.now + self.age
         self.now = max(self.now, min(ends_at, self._save_at, until))
         if self._save_at <= self.now:
@@ -127,7 +127,7 @@ class Drive:
         ends_at = self.now + (0 if handout.verdict else self.seconds(url))
         heapq.heappush(self._out, (ends_at, next(self._order), handout, entered))
         self.most_refused = max(self.most_refused, len(self.frontier._refused))
-        assert all(len(line.waiting) <= 64 for line in self.frontier._lines.values())
+        assert all(len(line.waiting) <= 64 for line in self.frontier._window.lines.values())
 
     def _ended(self, url, entered):
         host = self.frontier.host(url.host)
@@ -286,7 +286,7 @@ async def test_the_pace_is_kept_while_the_store_is_slow(store, begin, monkeypatc
     """The delay counts from the moment when a URL is handed out, not from when the frontier began to look for it."""
     crawl = await begin(pages_of("a.example", 6))
     drive = Drive(store, crawl, PolitenessConfig(robots=False, delay=1.0))
-    monkeypatch.setattr("scraper.frontier.frontier.URLS_AT_ONCE", 1)
+    monkeypatch.setattr("scraper.frontier.window.URLS_AT_ONCE", 1)
 
     async def takes_time():
         drive.now += 0.4
@@ -317,7 +317,7 @@ async def test_exhaustion_race(store, begin, monkeypatch, read, target):
 async def test_saved_while_claimed(store, begin, monkeypatch):
     """A URL that is saved while a claim runs, which still saw it queued, is not handed out a second time."""
     crawl = await begin(pages_of("a.example", 40))
-    monkeypatch.setattr("scraper.frontier.frontier.URLS_AT_ONCE", 4)
+    monkeypatch.setattr("scraper.frontier.window.URLS_AT_ONCE", 4)
     drive = Drive(store, crawl, age=1e9)
     interrupt_reads(store, monkeypatch, drive.save)
     await drive.run()
@@ -592,7 +592,7 @@ async def test_stop(store, begin):
 
 async def test_more_hosts_than_places(store, begin, monkeypatch):
     """With three places every URL of fifty hosts is handed out once; no host has a third turn before each had one."""
-    monkeypatch.setattr("scraper.frontier.frontier.URLS_AT_ONCE", 2)
+    monkeypatch.setattr("scraper.frontier.window.URLS_AT_ONCE", 2)
     crawl = await begin([url for n in range(50) for url in pages_of(f"h{n}.example", 6)])
     drive = await Drive(store, crawl, PolitenessConfig(delay=0.2), hosts_at_once=3).run()
     assert len(drive.handed_out()) == 300
@@ -810,7 +810,7 @@ async def test_every_url_once(store, begin, ended, monkeypatch, seed):
     """
     world = World(seed)
     chance = world.chance
-    monkeypatch.setattr("scraper.frontier.frontier.URLS_AT_ONCE", chance.choice([1, 3, 64]))
+    monkeypatch.setattr("scraper.frontier.window.URLS_AT_ONCE", chance.choice([1, 3, 64]))
     config = PolitenessConfig(delay=chance.choice([0.0, 0.3]), per_host=chance.choice([1, 3]))
     crawl = await begin(dict.fromkeys(world.seeds))
     drive = Drive(

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from scraper.config import CrawlConfig, path_budget
-from scraper.model import CrawlUrl, Kind, Reason, UrlState, Verdict, Visit
-from scraper.traps import Shapes, fingerprint, shape
+from scraper.model import CrawlUrl, Kind, ParsedPage, Reason, UrlState, Verdict, Visit
+from scraper.traps import Shapes
 
 _LIKE = "like "  # before the shape of pages that bring nothing new
 
@@ -45,6 +45,12 @@ class Budget:
             self._spent[path] + self._open[path] >= self._most[path] for path in self._paths(url)
         )
 
+    def fetched(self, url: CrawlUrl, page: ParsedPage) -> bool:
+        """Note a page that came, and say if it is a copy of one whose URL has the same shape."""
+        if self._shapes is None or not page.fingerprint:
+            return False
+        return self._shapes.fetched(url.url, url.generation, page.fingerprint)
+
     def begin(self, url: CrawlUrl) -> None:
         """A URL is handed out."""
         self._open.update(self._paths(url))
@@ -55,10 +61,8 @@ class Budget:
         if visit is None or visit.state is not UrlState.FETCHED or visit.is_listing:
             return ()
         used = self._paths(url)
-        shapes = self._shapes
-        if shapes is not None and visit.page is not None:
-            is_idle = shapes.fetched(url.url, url.generation, fingerprint(visit.page.text))
-            used = (*used, _LIKE + shape(url.url)) if is_idle else used
+        if self._shapes is not None:
+            used += tuple(_LIKE + form for form, count in self._shapes.changes().items() for _ in range(count))
         self._spent.update(used)
         return used
 

@@ -107,7 +107,8 @@ class ParsedPage:
     stored (zstd), None if bodies are not kept. `content_hash` is the hex blake2b-16 of the decoded body. `noindex`
     tells that the page asks not to be kept (meta robots, X-Robots-Tag). `headings` are level, 1 to 6, and text.
     `matched` are the rules and extractors that took the page, and how many records each made; `failure` is what went
-    wrong in one of them. `canonical` is the URL that the page calls its own.
+    wrong in one of them. `canonical` is the URL that the page calls its own. `fingerprint` is that of
+    the text, for pages whose URL has a shape that others may have (see `traps`).
     """
 
     charset: str
@@ -127,6 +128,7 @@ class ParsedPage:
     matched: tuple[tuple[str, int], ...] = ()
     failure: str | None = None
     canonical: str | None = None
+    fingerprint: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

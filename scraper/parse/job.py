@@ -25,6 +25,7 @@ from scraper.parse.makers import Makers, explain_rules, run_extractors, run_rule
 from scraper.parse.page import Page
 from scraper.parse.plain import clean
 from scraper.scope import Patterns
+from scraper.traps import VARIABLE, fingerprint, shape
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -110,9 +111,11 @@ def parse_page(
         records = _plain_records(ruled.records + extracted.records)
         stored = zstd.compress(body, COMPRESSION) if settings.bodies else None
         digest, canonical = blake2b(body, digest_size=16).hexdigest(), _cleaned(page.canonical)
+        likeness = fingerprint(page.text) if settings.patterns.traps and VARIABLE in shape(url) else b""
         return (
             charset, digest, *read, sent, page.bad_links, records, stored, len(body), page.metadata.noindex, headings,
             ruled.matched + extracted.matched, _cleaned(ruled.failure or extracted.failure), canonical,
+            likeness,
         )  # fmt: skip
     finally:
         page.close()

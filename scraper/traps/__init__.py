@@ -4,9 +4,9 @@
 page under ever new session ids (`skeleton`), one query in ever new orders. `Hosts` sees a domain's host names.
 """
 
-from scraper.traps.forms import fingerprint, shape, skeleton
+from scraper.traps.forms import VARIABLE, fingerprint, shape, skeleton
 from scraper.traps.hosts import Hosts
 from scraper.traps.shapes import Shapes, next_generation
 from scraper.traps.signs import judge
 
-__all__ = ["Hosts", "Shapes", "fingerprint", "judge", "next_generation", "shape", "skeleton"]
+__all__ = ["VARIABLE", "Hosts", "Shapes", "fingerprint", "judge", "next_generation", "shape", "skeleton"]

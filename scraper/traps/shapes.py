@@ -40,6 +40,7 @@ class Shapes:
         self._idle: dict[str, int] = dict(counts or {})
         self._texts: dict[int, None] = {}  # hashes of shape and fingerprint, the latest last
         self._variants: dict[int, tuple[int, ...]] = {}  # by hash of what variants share: the hashes of those asked
+        self._changed: dict[str, int] = {}
         self._drop_small()
 
     def __repr__(self) -> str:
@@ -48,6 +49,11 @@ class Shapes:
     def counts(self) -> dict[str, int]:
         """Return the idle pages of each shape that has any: at most MOST_SHAPES, those with most."""
         return dict(self._idle)
+
+    def changes(self) -> dict[str, int]:
+        """Return how many more idle pages there are of each shape since this was last asked."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def verdict(self, url: str, generation: int) -> Verdict | None:
         """Return why a canonical URL about to be requested is refused, or None, which counts as asked.
@@ -76,6 +82,7 @@ class Shapes:
         known = self._has_text(hash((form, fingerprint)))
         if generation > SELF_FED or (known and generation > 0):
             self._idle[form] = self._idle.get(form, 0) + 1
+            self._changed[form] = self._changed.get(form, 0) + 1
             self._drop_small()
         return known
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from aiohttp import web
 
 FAST = ("--parse-workers", "0", "--delay", "0", "--depth", 3)
+
+
+@pytest.fixture
+def query(home):
+    """Ask the store as any other program would."""
+
+    def query(sql):
+        with closing(sqlite3.connect(home / "scraper.db")) as db:
+            return db.execute(sql).fetchall()
+
+    return query
 
 
 @pytest.fixture
@@ -61,16 +75,17 @@ def test_unchanged_pages_are_asked_with_their_validators(run, first, site):
     assert "If-None-Match" not in asked["/going"]
 
 
-def test_what_is_young_is_left_alone(run, first, site, tmp_path):
+def test_what_is_young_is_left_alone(run, first, site, tmp_path, monkeypatch):
     """Within max_age nothing is asked; a rule's own max_age goes before."""
     rules = tmp_path / "rules.toml"
     rules.write_text('[[rule]]\nname = "fresh"\nmatch = "*/changing"\nmax_age = "0s"\n', encoding="utf-8")
-    assert run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl", env={"SCRAPER_MAX_AGE": "3600"}).code == 0
+    monkeypatch.setenv("SCRAPER_MAX_AGE", "3600")
+    assert run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl").code == 0
     assert site.paths() == []
     options = ("--name", "timed", "--rules", str(rules))
     for again in ((), ("--recrawl",)):
         site.requests.clear()
-        ended = run("crawl", site.url("/"), *FAST, *options, *again, env={"SCRAPER_MAX_AGE": "3600"})
+        ended = run("crawl", site.url("/"), *FAST, *options, *again)
         assert ended.code == 0, ended.err
     assert site.paths() == ["/changing"]
 

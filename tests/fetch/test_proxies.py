@@ -63,8 +63,8 @@ async def test_page_through_a_proxy(kind, scheme, relay, target, opened):
         opened(Guard(), access=through(kind, proxy.port)) as fetcher,
     ):
         for _ in range(2):
-            assert (await fetcher.fetch(f"{scheme}://public.example/a%2f?b")).body == b"hi"
-    assert [head.split("\r\n")[0] for head in server.heads] == ["GET /a%2f?b HTTP/1.1"] * 2
+            assert (await fetcher.fetch(f"{scheme}://public.example/a%2F?b")).body == b"hi"
+    assert [head.split("\r\n")[0] for head in server.heads] == ["GET /a%2F?b HTTP/1.1"] * 2
     assert all("\r\nHost: public.example\r\n" in head for head in server.heads)
     port = 443 if scheme == "https" else 80
     asked = {
@@ -74,7 +74,7 @@ async def test_page_through_a_proxy(kind, scheme, relay, target, opened):
         "socks4": [(4, "8.8.8.8", port, "")],
     }[kind.removesuffix("s")]
     if kind.startswith("http"):
-        asked = ["GET http://public.example/a%2f?b HTTP/1.1"] * 2 if scheme == "http" else asked
+        asked = ["GET http://public.example/a%2F?b HTTP/1.1"] * 2 if scheme == "http" else asked
         assert [line for line, _ in proxy.asked] == asked
     else:
         assert proxy.asked == asked

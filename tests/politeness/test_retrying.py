@@ -251,7 +251,7 @@ async def test_a_breaker_that_another_url_opens_during_the_wait(clock):
 @pytest.mark.parametrize(
     ("failure", "asked"),
     [
-        (transient(reason=Reason.DNS, detail="Name or service not known"), 2),
+        (transient(reason=Reason.DNS, detail="no such name"), 2),
         (transient(reason=Reason.DNS, detail="Temporary failure in name resolution"), 4),
         (transient(detail="total"), 2),
         (transient(reason=Reason.HTTP_5XX, detail="501 Not Implemented"), 1),
@@ -268,7 +268,7 @@ async def test_the_table_says_how_often(clock, failure, asked):
 
 async def test_the_table_says_how_long(clock):
     """The wait is as many times longer as the row of the failure says."""
-    unknown = transient(reason=Reason.DNS, detail="Name or service not known")
+    unknown = transient(reason=Reason.DNS, detail="no such name")
     assert (await Line(clock, unknown, random=0.5).raises(RetryLater)).until == 1005.0
 
 
