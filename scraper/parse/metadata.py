@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from scraper.parse.links import absolute
+from scraper.parse.moments import LONGEST, moment
 from scraper.parse.outline import Outline
 
-AGENT = "scraper"  # the name by which a page may address us alone
-# Directives of X-Robots-Tag that take a value; any other word before a colon is the name of a robot.
-_VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+EVERYBODY = "robots"  # the name by which a page addresses all robots
+_ALL = frozenset({EVERYBODY, "*", "x-robots-tag"})  # the last where a server sends the header's name twice
 
+# What of all that robots are told concerns us; the rest gives leave, or is about search results.
+_MEANINGS = {"noindex": ("noindex",), "nofollow": ("nofollow",), "none": ("noindex", "nofollow")}
+_DATED = "unavailable_after"
+# What search engines know. A name before a colon is a robot's if one of these follows, else a directive of somebody's.
+_KNOWN = frozenset({
+    *_MEANINGS,
+    *("all", "index", "follow", "archive", "snippet", "noarchive", "nocache", "nosnippet", "noimageindex"),
+    *("nomediaindex", "notranslate", "noodp", "noydir", "noyaca", "nositelinkssearchbox", "nopagereadaloud"),
+    *("indexifembedded", "noai", "noimageai", _DATED),
+})
+# A word, and the colon behind it; or, without groups, a limit with its value, which may be `none`.
+_WORD = re.compile(r"""max-(?:snippet|image-preview|video-preview)\s*:\s*[^\s,;]*|([^\s,;:"']+)(\s*:)?""")
+_DATE_WORD = re.compile(r"""[^\s,;"']+""")
+_DATE_WORDS = 6  # day's name, day, month, year, time, zone
 
 # What Facebook's and others' vocabularies begin with. Source: https://ogp.me and its namespaces.
 _VOCABULARIES = (
@@ -36,18 +52,32 @@ class Metadata(NamedTuple):
     nofollow: str | None = None
 
 
-def metadata(outline: Outline, headers: Mapping[str, str]) -> Metadata:
-    """Read the metadata of a page; `headers` by lower-case name, those that stand more than once joined by commas."""
-    named = named_contents(outline.metas)
+def metadata(
+    outline: Outline,
+    headers: Mapping[str, str],
+    *,
+    tags: Iterable[str] = (),
+    agent: str = EVERYBODY,
+    now: float = 0.0,
+) -> Metadata:
+    """Read the metadata of a page; `headers` by lower-case name, those that stand more than once joined by commas.
+
+    `tags` are the values of X-Robots-Tag, one for each time it stands there. What concerns all robots counts, and with
+    it what concerns `agent` (in lower case). A page that is unavailable after a moment before `now` (UTC seconds) asks
+    for `noindex`.
+    """
+    named = named_contents(outline.metas, agent)
     title = " ".join(outline.title.split())
-    asked = directives(named, headers.get("x-robots-tag", ""))
+    lines = [("X-Robots-Tag", tag) for tag in tags]
+    lines.extend(("meta robots", content) for name, content in outline.metas if name in {EVERYBODY, agent})
+    asked = {word: place for place, line in lines for word in directives(line, agent, now)}
     lang = outline.lang or _pragma_lang(named) or headers.get("content-language", "").partition(",")[0]
     return Metadata(
         title=title or named.get("og:title") or None,
         description=named.get("description") or named.get("og:description") or None,
         lang=lang.strip() or None,
-        noindex="noindex" in asked or "none" in asked,
-        nofollow=asked.get("nofollow") or asked.get("none"),
+        noindex="noindex" in asked,
+        nofollow=asked.get("nofollow"),
     )
 
 
@@ -65,28 +95,44 @@ def open_graph(metas: Iterable[tuple[str, str]], base: str) -> dict[str, str | l
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def directives(named: Mapping[str, str], header: str) -> dict[str, str]:
-    """Return each directive for robots that concerns us, and where it stands."""
-    asked = dict.fromkeys(_header_directives(header), "X-Robots-Tag")
-    for name in ("robots", AGENT):
-        asked.update(dict.fromkeys(named.get(name, "").lower().replace(",", " ").split(), "meta robots"))
-    return asked
+def directives(line: str, agent: str, now: float) -> Iterator[str]:
+    """Yield each `noindex` and `nofollow` that one X-Robots-Tag or one meta asks of `agent` (in lower case).
 
-
-def _header_directives(header: str) -> Iterable[str]:
-    """The words of X-Robots-Tag; a robot's name before a colon holds until the next name.
-
+    Commas, semicolons and blanks part words. A robot's name before a colon holds until the next, or the line's end.
     Source: https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag
     """
-    ours = True
-    for part in header.lower().split(","):
-        name, colon, word = (piece.strip() for piece in part.partition(":"))
-        if colon and name not in _VALUED:
-            ours = name == AGENT
-        elif not colon:
-            word = name
+    line = line.lower()
+    ours, position = True, 0
+    while match := _WORD.search(line, position):
+        position = match.end()
+        word, colon = match.groups()
+        if colon and word == _DATED:
+            until, position = _date(line, position)
+            word = "noindex" if until is not None and until < now else ""
+        elif colon and word.partition("/")[0] in {agent, *_ALL}:
+            ours = True
+        elif colon and word not in _KNOWN and _is_told(_WORD.search(line, position)):
+            ours = False
         if ours:
-            yield word
+            yield from _MEANINGS.get(word, ())
+
+
+def _is_told(match: re.Match[str] | None) -> bool:
+    """Is this what a robot, named before it, is told: what is known, or anything with a value (`10:30` is none)?"""
+    if match is None:
+        return False
+    word, colon = match.groups()
+    return word is None or word in _KNOWN or (colon is not None and word[0].isalpha())
+
+
+def _date(line: str, start: int) -> tuple[float | None, int]:
+    """Return the moment that the words from `start` on tell, as many as can be of them, and where the last ends."""
+    words = list(islice(_DATE_WORD.finditer(line, start, start + LONGEST), _DATE_WORDS))
+    known = next((at for at, word in enumerate(words) if word[0] in _KNOWN), len(words))  # `none` is no zone
+    for last in reversed(words[:known]):
+        if (until := moment(line[words[0].start() : last.end()])) is not None:
+            return until, last.end()
+    return None, start
 
 
 def _pragma_lang(named: Mapping[str, str]) -> str:
@@ -98,12 +144,15 @@ def _pragma_lang(named: Mapping[str, str]) -> str:
     return "" if "," in lang else lang.partition(" ")[0]
 
 
-def named_contents(metas: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the content of each `meta` by its name: the first that is not empty, of robots all, with commas."""
+def named_contents(metas: Iterable[tuple[str, str]], agent: str = EVERYBODY) -> dict[str, str]:
+    """Return the content of each `meta` by its name: the first that is not empty, of robots all, with commas.
+
+    Robots are all of them, and `agent` (in lower case).
+    """
     named: dict[str, str] = {}
     robots: dict[str, list[str]] = {}
     for name, content in metas:
-        if name in {"robots", AGENT} and content:
+        if name in {EVERYBODY, agent} and content:
             robots.setdefault(name, []).append(content)
         elif content:
             named.setdefault(name, content)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # bs4 takes 0.1 s to import, and not everybody who knows page
     from scraper.parse.metadata import Metadata
     from scraper.parse.outline import Outline
 
+AGENT = "scraper"  # the name by which a page may address us alone
 MEDIA_TYPES = frozenset({"text/html", "application/xhtml+xml", ""})
 _JSON = re.compile(r"(?:application|text)/(?:[^\s;]+\+)?json(?:;|$)")
 _SNIFFED = 1024  # bytes
@@ -58,7 +59,8 @@ class Page:
 
     `html` is the decoded body, of a JSON document too; that one has `json()` and its text, an empty tree, and no links
     but those of its headers. `feeds` adds the feeds to the links; `strip` makes a canonical URL shorter, as if it had
-    stood so on the page.
+    stood so on the page. `agent` is what the page may call us, in any case; an `unavailable_after` before `now` (UTC
+    seconds) is a `noindex`.
     """
 
     def __init__(
@@ -73,16 +75,22 @@ class Page:
         nofollow: bool = True,
         feeds: bool = False,
         strip: Callable[[str], str] | None = None,
+        agent: str = AGENT,
+        now: float = 0.0,
     ) -> None:
+        lines = tuple(headers)
         self.url = url
         self.html = html
         self.status = status
-        self.headers = fields(headers)
+        self.headers = fields(lines)
         self.builder = builder
         self._patterns = patterns or Patterns()
         self._nofollow = nofollow
         self._with_feeds = feeds
         self._strip = strip
+        self._agent = agent.lower()
+        self._now = now
+        self._tags = [value for name, value in lines if name == "x-robots-tag"]  # joined, a robot's name would go on
 
     def __repr__(self) -> str:
         return f"<Page {self.url}>"
@@ -204,7 +212,7 @@ class Page:
         """
         from scraper.parse.metadata import named_contents
 
-        return named_contents(self._outline.metas)
+        return named_contents(self._outline.metas, self._agent)
 
     @cached_property
     def open_graph(self) -> dict[str, str | list[str]]:
@@ -251,7 +259,7 @@ class Page:
         """Title, description, language, and what the page asks of robots."""
         from scraper.parse.metadata import metadata
 
-        return metadata(self._outline, self.headers)
+        return metadata(self._outline, self.headers, tags=self._tags, agent=self._agent, now=self._now)
 
     @cached_property
     def _outline(self) -> Outline:
