@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,7 +23,7 @@ from scraper.parse.charset import decode
 from scraper.parse.extract import LONGEST_TRACEBACK
 from scraper.parse.links import following
 from scraper.parse.makers import Makers, explain_rules, run_extractors, run_rules
-from scraper.parse.page import Page
+from scraper.parse.page import AGENT, Page
 from scraper.parse.plain import clean
 from scraper.scope import Patterns
 from scraper.traps import VARIABLE, fingerprint, shape
@@ -46,7 +47,7 @@ _NO_MEMORY: Answer = ("failed", OUT_OF_MEMORY)
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all pages of a crawl."""
+    """What is the same for all pages of a crawl. `agent` is what a page may call us; `clock` tells UTC seconds."""
 
     patterns: Patterns
     builder: str = "turbo"
@@ -55,6 +56,8 @@ class Settings:
     makers: Makers = field(default_factory=Makers)
     feeds: bool = False
     strip: Callable[[str], str] | None = None
+    agent: str = AGENT
+    clock: Callable[[], float] = time.time
 
 
 def asked(response: Response) -> Asked:
@@ -191,6 +194,8 @@ def _page(
         nofollow=settings.nofollow,
         feeds=settings.feeds,
         strip=settings.strip,
+        agent=settings.agent,
+        now=settings.clock(),
     )
     return page, charset, replacements
 

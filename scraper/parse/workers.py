@@ -14,6 +14,7 @@ from scraper.model import Listing, ParsedPage, Record, Response
 from scraper.parse import extract, job, process
 from scraper.parse.builders import ensure
 from scraper.parse.makers import Matched, load
+from scraper.parse.page import AGENT
 from scraper.parse.pool import QUEUED, Outcome, Pool
 from scraper.parse.sitemap import as_listing
 from scraper.scope import Patterns
@@ -36,7 +37,8 @@ class _Job(NamedTuple):
 class Workers:
     """The parse workers, as an async context manager; `parse` may be called as often at once as one likes.
 
-    `config.workers` 0, or an extractor that a worker cannot import, means one thread of this process.
+    `config.workers` 0, or an extractor that a worker cannot import, means one thread of this process. `agent` is the
+    product token by which pages may address us.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Workers:
         extractors: tuple[str | Callable[..., Any], ...] = (),
         feeds: bool = False,
         strip: Callable[[str], str] | None = None,
+        agent: str = AGENT,
     ) -> None:
         ensure(config.builder)
         count = process.cores() if config.workers is None else config.workers
@@ -61,7 +64,7 @@ class Workers:
             log.warning("pages are parsed in this process, because no worker can import: %s", ", ".join(names))
             count = 0
         makers = self.makers._replace(extractors=tuple(specs) if count else loaded)
-        settings = job.Settings(patterns, config.builder, bodies, nofollow, makers, feeds, strip)
+        settings = job.Settings(patterns, config.builder, bodies, nofollow, makers, feeds, strip, agent)
         sent = pickle.dumps(settings) if count else settings
         self._pool = Pool(count, sent, timeout=config.timeout, memory=config.memory)
         self._together = TOGETHER if count else 1

@@ -73,6 +73,15 @@ def test_page():
     assert parsed(nofollow=False).links[0].verdict is None
 
 
+def test_robots():
+    """A page is asked what it wants of our own name, at the moment of the parse."""
+    html = b"<meta name=bookworm content='unavailable_after: 1970-01-02'><a href=/a>A</a>"
+    for agent, moment, noindex in (("BookWorm", 1e6, True), ("BookWorm", 1.0, False), ("scraper", 1e6, False)):
+        page = parsed(Response("http://a.test/", 200, RESPONSE.headers, html), agent=agent, clock=lambda at=moment: at)
+        assert page.noindex is noindex
+    assert parsed(Response("http://a.test/", 200, RESPONSE.headers, html), agent="bookworm").noindex
+
+
 def test_replacements():
     """Bad bytes are counted."""
     assert parsed(Response("http://a.test/", 200, RESPONSE.headers, b"<p>a\xff\xff")).replacements == 2

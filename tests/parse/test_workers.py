@@ -102,6 +102,18 @@ async def until(condition, seconds=5.0):
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("count", [0, 1], ids=["here", "worker"])
+async def test_agent(count):
+    """Workers read what a page asks of the name they are given, and of no other."""
+    body = (
+        b"<meta name=bookworm content='unavailable_after: 25 Jun 2010'><meta name=scraper content=nofollow><a href=b>"
+    )
+    async with Workers(ParseConfig(workers=count), Patterns(), agent="BookWorm") as workers:
+        page = await workers.parse(Response("http://a.test/", 200, (("content-type", "text/html"),), body))
+    assert page.noindex
+    assert page.links[0].verdict is None
+
+
 async def test_pages_fail_alone(spec, tmp_path):
     """A page that hangs, crashes, eats memory or raises fails with what it did; the pages beside it are parsed."""
     config = ParseConfig(workers=2, timeout=0.5, memory=1 << 28)
