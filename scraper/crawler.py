@@ -18,6 +18,7 @@ from scraper.printable import printable
 from scraper.scope import Patterns, Scope
 
 log = logging.getLogger(__name__)
+unreachable = logging.getLogger(f"{__name__}.unreachable")
 
 
 AT_A_TIME = 500  # entries of a sitemap, 5 ms
@@ -196,8 +197,10 @@ class Crawler:
         except BreakerOpen:
             pass
         except FetchError as error:
-            log.warning("%s: robots.txt: %s: %s", url.host, error.reason, printable(error.detail))
             host.unlearned(error, self._clock())
+            # Told by default, once a host: who mistyped a port would wait for minutes and not know why.
+            told = unreachable.warning if host.robots_tries == 1 else log.warning
+            told("%s: robots.txt: %s: %s", url.host, error.reason, printable(error.detail))
 
 
 def _log(visit: Visit) -> None:

@@ -22,7 +22,7 @@ from scraper.model import Crawl, CrawlState, Link
 from scraper.parse import Makers, load_makers
 from scraper.scope import Patterns, Scope
 from scraper.seeds import Seeds, Survey
-from scraper.store import IsDue, NewCrawl, Store
+from scraper.store import LONGEST_WAIT, IsDue, NewCrawl, Store
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,9 @@ class _Fresh:
         roots = seeds.roots(scope.root_of) if _asks_scope(config.crawl, survey.count) else None
         if found is not None and self._recrawl:
             _refuse_other(found, found.digest, _rooted(settings.from_json(found.config)), config)
-            taken = await store.take_crawl(found, begun.config, begun.makers, now=time.time())
+            taken = await store.take_crawl(
+                found, begun.config, begun.makers, now=time.time(), longest_wait=_longest_wait(config)
+            )
             crawl = await store.begin_round(
                 taken, begun, links, roots, _is_due(makers, config.crawl.max_age), now=time.time()
             )
@@ -241,9 +243,17 @@ def _differences(kept: Config, asked: Config, names: tuple[str, ...]) -> list[st
     ]
 
 
+def _longest_wait(config: Config) -> float:
+    """The longest that a host or a URL may have to wait by right."""
+    polite = config.politeness
+    return max(LONGEST_WAIT, polite.longest_retry_after, polite.breaker.longest, polite.retry.longest)
+
+
 async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, Config]:
     makers = _makers(config)
-    taken = await store.take_crawl(found, settings.to_json(config), makers, now=time.time())
+    taken = await store.take_crawl(
+        found, settings.to_json(config), makers, now=time.time(), longest_wait=_longest_wait(config)
+    )
     if found.makers not in {"", makers}:
         log.warning(
             "crawl %s: its rules or extractors have changed; the pages stored before keep their records"

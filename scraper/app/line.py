@@ -135,6 +135,7 @@ def _workers(config: Config, patterns: Patterns, extractors: tuple[Extractor, ..
         nofollow=config.politeness.nofollow,
         feeds=config.crawl.sitemaps,
         strip=patterns.strip,
+        agent=product_token(config.fetch.user_agent),
         rules=config.crawl.rules,
         extractors=(*config.crawl.extractors, *extractors),
     )

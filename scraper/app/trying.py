@@ -78,6 +78,8 @@ async def try_url(url: str, config: Config) -> Tried:
         patterns,
         bodies=False,
         nofollow=config.politeness.nofollow,
+        strip=patterns.strip,
+        agent=product_token(config.fetch.user_agent),
         rules=config.crawl.rules,
         extractors=config.crawl.extractors,
     )

@@ -21,6 +21,7 @@ from scraper.politeness import Host
 from scraper.store import Store
 
 HOSTS_AT_ONCE = 1000  # hosts held in memory
+LONGEST_UNSAVED = 1.5  # seconds; who is to be left alone for longer is remembered at once
 LONGEST_SLEEP = 5.0  # seconds; then the clock is read again, it may have jumped
 
 
@@ -143,6 +144,8 @@ class Frontier:
             if url.kind is not Kind.ROBOTS:
                 self._open_pages -= 1
                 spent = line.budget.end(url, visit)
+        if line.host.clock.next_at > self._clock() + LONGEST_UNSAVED:
+            self.starving()  # the host asked to be left alone: a kill must not make us forget it
         if visit is not None:
             self._ended_unsaved += 1
             if visit.state is UrlState.FETCHED and self._pages_left is not None and not visit.is_listing:

@@ -28,7 +28,7 @@ class Host:
         self.id = state.id
         self._config = config
         self._agent = agent
-        self._robots_tries = 0
+        self.robots_tries = 0
         self._closed: Verdict | None = None
         self.robots: Robots | None = None
         if not config.robots:
@@ -95,7 +95,7 @@ class Host:
     def learned(self, robots: Robots) -> None:
         """robots.txt was answered: its rules hold, and its Crawl-delay up to the ceiling."""
         self.robots = robots
-        self._robots_tries = 0
+        self.robots_tries = 0
         delay = robots.crawl_delay
         self.clock.set_crawl_delay(None if delay is None else min(delay, self._config.longest_crawl_delay))
 
@@ -104,9 +104,9 @@ class Host:
 
         For at most LONGEST_CLOSED: it said nothing about its pages, and may be well again long before the next day.
         """
-        self._robots_tries += 1
+        self.robots_tries += 1
         retry = self._config.retry
-        wait = backoff(self._robots_tries, retry, lambda: 1.0)
+        wait = backoff(self.robots_tries, retry, lambda: 1.0)
         if error.retry_after is not None:
             wait = max(wait, min(error.retry_after, self._config.longest_retry_after))
         self.clock.park(now + wait)
@@ -116,7 +116,7 @@ class Host:
             self.robots = unrestricted()
             return
         answered = error.reason in {Reason.HTTP_4XX, Reason.HTTP_5XX}
-        if isinstance(error, PermanentFetchError) or (answered and self._robots_tries >= retry.attempts):
+        if isinstance(error, PermanentFetchError) or (answered and self.robots_tries >= retry.attempts):
             status = error.detail.split()[0] if answered else str(error.reason)
             closed_for = min(self._config.robots_expiry, LONGEST_CLOSED)
             self.robots = read_robots(status, None, agent=self._agent, expires_at=now + closed_for)

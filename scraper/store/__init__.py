@@ -7,7 +7,18 @@ from scraper.store.lease import is_held
 from scraper.store.migrate import APPLICATION_ID, newest
 
 if TYPE_CHECKING:
-    from scraper.store.base import HEARTBEAT, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, Store, StoredPage
+    from scraper.store.base import (
+        HEARTBEAT,
+        LONGEST_WAIT,
+        Claimed,
+        Extraction,
+        IsDue,
+        NewCrawl,
+        Remade,
+        RuleTally,
+        Store,
+        StoredPage,
+    )
     from scraper.store.batches import Writer
     from scraper.store.finishing import ended, finish
     from scraper.store.sqlite import SqliteStore, open_sqlite
@@ -15,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APPLICATION_ID",
     "HEARTBEAT",
+    "LONGEST_WAIT",
     "Claimed",
     "Extraction",
     "IsDue",
@@ -33,7 +45,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    **dict.fromkeys(("HEARTBEAT", "Claimed", "Extraction", "NewCrawl", "Remade"), "scraper.store.base"),
+    **dict.fromkeys(("HEARTBEAT", "LONGEST_WAIT", "Claimed", "Extraction", "NewCrawl", "Remade"), "scraper.store.base"),
     **dict.fromkeys(("IsDue", "RuleTally", "Store", "StoredPage"), "scraper.store.base"),
     "Writer": "scraper.store.batches",
     **dict.fromkeys(("ended", "finish"), "scraper.store.finishing"),

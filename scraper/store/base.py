@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Link, Record, Tally, Visit
 
 LEASE = 15.0  # seconds a run of a crawl is believed to live without a sign of life
+LONGEST_WAIT = 3600.0  # seconds that a host or a URL may wait when a crawl goes on
 HEARTBEAT = 4.0  # seconds between signs of life
 IsDue = Callable[[str, float], bool]  # of a page's URL and the moment (UTC seconds) at which it was last asked
 
@@ -105,10 +106,13 @@ class Store(Protocol):
         nothing at all. Raises LeaseLost.
         """
 
-    async def take_crawl(self, crawl: Crawl, config: str, makers: str = "", *, now: float) -> Crawl:
+    async def take_crawl(
+        self, crawl: Crawl, config: str, makers: str = "", *, now: float, longest_wait: float = LONGEST_WAIT
+    ) -> Crawl:
         """Take the lease of an unfinished crawl, to go on with it. Raises StoreBusy while somebody else has it.
 
-        A run of it in this process that is just being left is waited for.
+        A run of it in this process that is just being left is waited for. No host and no URL waits for longer than
+        `longest_wait` seconds from now: the clock may have been set back.
         """
 
     async def find_crawl(self, crawl: str | None, *, unfinished: bool = False) -> Crawl:

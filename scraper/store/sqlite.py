@@ -18,7 +18,7 @@ from scraper.config import StoreConfig
 from scraper.errors import CrawlNotFound
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
 from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_round, sqlite_write
-from scraper.store.base import LEASE, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, StoredPage
+from scraper.store.base import LEASE, LONGEST_WAIT, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, StoredPage
 from scraper.store.finishing import finish
 from scraper.store.sqlite_file import connect, in_thread, prepare, translated
 from scraper.store.sqlite_lease import keep_lease, refuse_if_held, take_lease
@@ -134,7 +134,9 @@ class SqliteStore:
             async for root in roots:
                 await in_thread(self._writer.connection, sqlite_write.add_roots, crawl_id, [root])
 
-    async def take_crawl(self, crawl: Crawl, config: str, makers: str = "", *, now: float) -> Crawl:
+    async def take_crawl(
+        self, crawl: Crawl, config: str, makers: str = "", *, now: float, longest_wait: float = LONGEST_WAIT
+    ) -> Crawl:
         """See `Store.take_crawl`."""
         owner, deadline = lease.to_json(lease.myself()), time.monotonic() + LEAVING
 
@@ -143,7 +145,8 @@ class SqliteStore:
             if holder == owner and until > now and time.monotonic() < deadline:
                 return False
             refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
-            sqlite_write.take(db, crawl.id, config, makers, owner=owner, lease_until=now + LEASE, now=now)
+            latest = now + longest_wait
+            sqlite_write.take(db, crawl.id, config, makers, owner=owner, lease_until=now + LEASE, latest=latest)
             return True
 
         while not await self._writer.write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself

@@ -15,8 +15,6 @@ from scraper.store.base import NewCrawl
 from scraper.store.sqlite_hosts import HostIds
 from scraper.store.sqlite_pages import store_pages
 
-LONGEST_PARK = 3600.0  # seconds: no host waits longer when a crawl goes on
-
 _INSERT_URL = (
     "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at,"
     " generation, lastmod, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -68,9 +66,16 @@ def holders(db: sqlite3.Connection, name: str) -> list[tuple[str | None, float]]
 
 
 def take(
-    db: sqlite3.Connection, crawl_id: int, config: str, makers: str, *, owner: str, lease_until: float, now: float
+    db: sqlite3.Connection,
+    crawl_id: int,
+    config: str,
+    makers: str,
+    *,
+    owner: str,
+    lease_until: float,
+    latest: float,
 ) -> None:
-    """Make this process the one that runs the crawl."""
+    """Make this process the one that runs the crawl; nothing of it waits beyond `latest`."""
     db.execute(
         "UPDATE crawl SET state = ?, config = ?, makers = ?, owner = ?, lease_until = ?, epoch = epoch + 1,"
         " finished_at = NULL WHERE id = ?",
@@ -78,10 +83,14 @@ def take(
     )
     # Pages that come now may have numbers below those that rules have been run over.
     db.execute("DELETE FROM extraction WHERE crawl_id = ?", (crawl_id,))
-    # A clock that was set back since would have a host wait for as long.
-    latest = now + LONGEST_PARK
+    # A clock that was set back since would have hosts and URLs wait for as long.
     db.execute(
         "UPDATE host SET next_at = ? WHERE crawl_id = ? AND queued > 0 AND next_at > ?", (latest, crawl_id, latest)
+    )
+    db.execute(
+        "UPDATE queue SET due_at = ?1 WHERE due_at > ?1"
+        " AND host_id IN (SELECT id FROM host WHERE crawl_id = ?2 AND queued > 0)",
+        (latest, crawl_id),
     )
 
 

@@ -51,7 +51,7 @@ def changed(visit, digest):
 
 
 async def test_a_recrawl_queues_what_was_asked_and_keeps_what_was_left_out(store, make, by_path, again):
-    """Fetched, redirected and failed URLs and those that robots.txt forbade are queued again; those out of scope stay."""
+    """Fetched, redirected, failed URLs and those robots.txt forbade are queued again; those out of scope stay."""
     crawl = await make.crawl(store, f"{A}/", f"{A}/gone", f"{A}/moved", f"{A}/no")
     urls = await by_path(store, crawl, 1000.0)
     await store.complete(
@@ -205,7 +205,7 @@ async def test_what_visits_spend_is_remembered_of_their_host(store, make, by_pat
 
 
 async def test_sitemaps_of_a_host_are_stored_with_it(store, make, by_path):
-    """Sitemaps that a robots.txt names are seeds in the transaction that remembers it, each once, on whatever host."""
+    """Sitemaps that a robots.txt names are seeds in the transaction that remembers it, once, on whatever host."""
     crawl = await make.crawl(store, f"{A}/")
     (host,) = await store.due_hosts(crawl, now=1000.0, limit=9, apart=())
     named = dataclasses.replace(host, sitemaps=(f"{A}/map.xml", "http://b.example/map.xml"))
@@ -222,7 +222,7 @@ async def test_sitemaps_of_a_host_are_stored_with_it(store, make, by_path):
 
 
 async def test_what_a_listing_names_stands_beside_it(store, make, by_path, look):
-    """URLs of a sitemap have its depth and are seeds as it is; what it says of their change is kept, also when known."""
+    """URLs of a sitemap have its depth and are seeds as it is; their change is noted, also of known ones."""
     crawl = await make.crawl(store, f"{A}/map.xml", f"{A}/known")
     urls = await by_path(store, crawl, 1000.0)
     found = [make.link(f"{A}/{name}")._replace(lastmod=1000.0) for name in ("new", "known")]
@@ -239,7 +239,7 @@ async def test_what_a_listing_names_stands_beside_it(store, make, by_path, look)
 
 
 async def test_priority_goes_before_depth(store, make, queued):
-    """Of a host's URLs those of greater priority are claimed first, then those of lesser depth, then the first found."""
+    """A host's URLs of greater priority are claimed first, then those of lesser depth, then the first found."""
     crawl = await make.crawl(store, f"{A}/")
     (url,) = await queued(store, crawl)
     first = make.link(f"{A}/first")._replace(priority=1)
