@@ -118,7 +118,7 @@ class _Fresh:
             crawl = await store.begin_round(
                 taken, begun, links, roots, _is_due(makers, config.crawl.max_age), now=time.time()
             )
-            log.info("crawl %s is asked again, the %d. time", crawl.name, crawl.round)
+            log.info("crawl %s is asked again: round %d", crawl.name, crawl.round)
             return crawl, config
         crawl = await store.begin_crawl(begun, links, roots, now=time.time())
         log.info("crawl %s begun with %d seed%s", crawl.name, survey.count, "" if survey.count == 1 else "s")

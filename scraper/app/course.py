@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scraper.app.line import Extractor, Line, opened_line
-from scraper.config import Config, Loaded
+from scraper.config import Config, Loaded, PolitenessConfig
 from scraper.errors import ScraperError, StoreError
 from scraper.frontier import Frontier
 from scraper.model import Crawl, CrawlState, Tally, UrlState, Visit
@@ -92,6 +92,7 @@ class Course:
         await self._start.prepare(self._loaded)
         async with opened(self._store, self._loaded.config) as store:
             self.crawl, self.config = await self._start.begin(store, self._loaded)
+            _tell_manners(self.config.politeness)
             state = CrawlState.INTERRUPTED
             try:
                 self.tally = await store.tally(self.crawl)
@@ -134,6 +135,13 @@ class Course:
         if self.tally.queued == 0:
             return CrawlState.FINISHED
         return CrawlState.LIMITED if frontier.is_spent else CrawlState.INTERRUPTED
+
+
+def _tell_manners(config: PolitenessConfig) -> None:
+    """Say loudly what of a site's wishes is not obeyed."""
+    wishes = {"robots.txt": config.robots, "nofollow": config.nofollow, "noindex": config.noindex}
+    if ignored := [wish for wish, obeyed in wishes.items() if not obeyed]:
+        log.warning("%s: not obeyed in this crawl, as its settings say", ", ".join(ignored))
 
 
 async def tallied(store: Store, crawl: Crawl, names: tuple[str, ...]) -> tuple[RuleTally, ...]:

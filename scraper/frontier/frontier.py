@@ -71,8 +71,7 @@ class Frontier:
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
-        counts = f"{self._window.waiting} waiting, {self._running} running, {self._ended_unsaved} unsaved"
-        return f"Frontier({len(self._window.lines)} hosts, {counts})"
+        return f"Frontier({self._window!r}, {self._running} running, {self._ended_unsaved} unsaved)"
 
     @property
     def is_spent(self) -> bool:
@@ -110,7 +109,7 @@ class Frontier:
                 return handout
             if self._window.is_done or (self.is_spent and not self._running):
                 break
-            if self._ended_unsaved and not self._window.waiting:
+            if self._ended_unsaved and not self._window.has_waiting:
                 self.starving()
             await self._wait(self._changed, self._seconds_to_wait())
         raise StopAsyncIteration

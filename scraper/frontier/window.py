@@ -38,12 +38,13 @@ class Window:
         self.due_in_store: float | None = None
 
     def __repr__(self) -> str:
-        return f"Window({len(self.lines)} of {self._size} hosts, {self.waiting} URLs)"
+        waiting = sum(len(line.waiting) for line in self.lines.values())
+        return f"Window({len(self.lines)} of {self._size} hosts, {waiting} waiting)"
 
     @property
-    def waiting(self) -> int:
-        """How many URLs in memory wait for their turn."""
-        return sum(len(line.waiting) for line in self.lines.values())
+    def has_waiting(self) -> bool:
+        """Does any URL in memory wait for its turn?"""
+        return any(line.waiting for line in self.lines.values())
 
     @property
     def is_done(self) -> bool:
