@@ -179,7 +179,8 @@ class Crawler:
         light = dataclasses.replace(response, body=b"")
 
         copy = self._frontier.is_copy(url, page)
-        judge = outcome.Judge(url, self._patterns, self._scope, is_copy=copy)
+        varies = bool(page.fingerprint)
+        judge = outcome.Judge(url, self._patterns, self._scope, varies=varies, is_copy=copy)
 
         def news(links: Iterable[Link]) -> tuple[Link, ...]:
             # What an earlier visit has put in line it commits no later than this one.

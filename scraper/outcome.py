@@ -8,7 +8,7 @@ from scraper import urls
 from scraper.errors import BreakerOpen, FetchError, ParseError, RetryLater, UrlError
 from scraper.model import CrawlUrl, Entry, Kind, Link, Listing, ParsedPage, Reason, Response, UrlState, Verdict, Visit
 from scraper.scope import Patterns, Scope
-from scraper.traps import VARIABLE, next_generation, shape
+from scraper.traps import next_generation, shape
 
 News = Callable[[Iterable[Link]], tuple[Link, ...]]  # judges links, leaves out those that are in line already
 MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
@@ -147,16 +147,17 @@ def entered(entry: Entry, host: str, patterns: Patterns, scope: Scope) -> Link:
 class Judge:
     """Judges the links of one page that have no verdict: by the scope, and where they stand among others.
 
-    `is_copy` says that the page is like another whose URL has the same shape.
+    `is_copy` says that the page is like another whose URL has the same shape. `varies` says that there may be others of
+    its shape: else every link has a shape of its own.
     """
 
-    def __init__(self, page: CrawlUrl, patterns: Patterns, scope: Scope, *, is_copy: bool) -> None:
+    def __init__(self, page: CrawlUrl, patterns: Patterns, scope: Scope, *, varies: bool, is_copy: bool) -> None:
         self._patterns = patterns
         self._scope = scope
         self._generation = page.generation
         self._is_copy = is_copy
-        self._shape = shape(page.url) if patterns.traps else ""
-        self._may_grow = is_copy or VARIABLE in self._shape  # else every link has a shape of its own
+        self._may_grow = varies or is_copy
+        self._shape = shape(page.url) if self._may_grow else ""
 
     def __call__(self, link: Link) -> Link:
         """Return the link with its verdict, or with its generation and priority."""

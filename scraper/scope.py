@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from scraper import traps, urls
 from scraper.model import Reason, Verdict
 from scraper.traps import Hosts
 
-REMEMBERED = 20_000  # hosts whose answer is kept; then it is found anew
+REMEMBERED = 20_000  # hosts and URLs whose answer is kept; then it is found anew
+USUAL = 200  # characters of a URL
 
 _OUTSIDE = {
     "host": Verdict(Reason.SCOPE, "other host"),
@@ -61,7 +63,15 @@ class Patterns:
         for pattern in self.exclude:
             if pattern.search(url):
                 return Verdict(Reason.SCOPE, f"matches --exclude {pattern.pattern}")
-        return traps.judge(url, self.today) if self.traps else None
+        return _trap(url, self.today) if self.traps else None
+
+
+def _trap(url: str, today: date) -> Verdict | None:
+    return (_known_trap if len(url) <= USUAL else traps.judge)(url, today)
+
+
+# The pages of a site share most of their links. Only usual lengths are kept: long URLs would fill the memory.
+_known_trap = lru_cache(maxsize=REMEMBERED)(traps.judge)
 
 
 class Scope:

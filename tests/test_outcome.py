@@ -189,7 +189,7 @@ def test_links_are_judged():
     """A link out of scope has a verdict."""
     scope = Scope("host", ["a.example"])
     found = [
-        outcome.Judge(asked(), Patterns(), scope, is_copy=False)(link(url)).verdict
+        outcome.Judge(asked(), Patterns(), scope, varies=False, is_copy=False)(link(url)).verdict
         for url in ("http://a.example/1", "http://b.example/")
     ]
     assert found == [None, Verdict(Reason.SCOPE, "other host")]

@@ -53,17 +53,19 @@ class Budget:
 
     def begin(self, url: CrawlUrl) -> None:
         """A URL is handed out."""
-        self._open.update(self._paths(url))
+        if self._most:
+            self._open.update(self._paths(url))
 
     def end(self, url: CrawlUrl, visit: Visit | None) -> tuple[str, ...]:
         """A URL that was handed out has its outcome; return what it has used up."""
-        self._open.subtract(self._paths(url))
+        used = self._paths(url)
+        self._open.subtract(used)
         if visit is None or visit.state is not UrlState.FETCHED or visit.is_listing:
             return ()
-        used = self._paths(url)
-        if self._shapes is not None:
-            used += tuple(_LIKE + form for form, count in self._shapes.changes().items() for _ in range(count))
-        self._spent.update(used)
+        if self._shapes is not None and (idle := self._shapes.changes()):
+            used += tuple(_LIKE + form for form, count in idle.items() for _ in range(count))
+        if used:
+            self._spent.update(used)
         return used
 
     def _paths(self, url: CrawlUrl) -> tuple[str, ...]:

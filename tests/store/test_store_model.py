@@ -143,7 +143,8 @@ class Model(RuleBasedStateMachine):
     def _find(self, link, reason, depth, hop):
         row = self.rows.get(link)
         if row is None:
-            self.rows[link] = Row("skipped" if reason else "queued", depth, reason, rank=-1_000_000_000 if hop else depth)
+            rank = -1_000_000_000 if hop else depth
+            self.rows[link] = Row("skipped" if reason else "queued", depth, reason, rank=rank)
         elif row.state == "skipped" and row.reason in {"nofollow", "scope"} and reason is None:
             self.rows[link] = Row("queued", depth, rank=depth)
 
