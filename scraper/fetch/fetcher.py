@@ -235,6 +235,8 @@ def _target(url: str, *, strictly: bool) -> tuple[str, yarl.URL]:
         if _ON_THE_WIRE.fullmatch(url):
             url = urls.canonical(url) if strictly or "@" in url else url
             target = yarl.URL(url, encoded=True)
+            if url.find("?") == len(url) - 1:  # yarl drops an empty query, and robots.txt may tell the two apart
+                target = target.with_path(f"{target.raw_path}?", encoded=True)
             if target.host and target.port:
                 return url, target
     except (UrlError, ValueError):

@@ -41,8 +41,8 @@ class Budget:
 
     def holds(self, url: CrawlUrl) -> bool:
         """Must a URL wait, because what is out may use up the rest?"""
-        return bool(self._open) and any(
-            self._spent[path] + self._open[path] >= self._most[path] for path in self._paths(url)
+        return any(
+            self._open[path] and self._spent[path] + self._open[path] >= self._most[path] for path in self._paths(url)
         )
 
     def fetched(self, url: CrawlUrl, page: ParsedPage) -> bool:

@@ -115,6 +115,7 @@ class _Retries:
             if start_at > latest:
                 raise RetryLater(url.url, start_at, error.attempts, error) from error
             await self.sleep(start_at - now)
-        if clock.running > clock.per_host:  # the place it was in is no longer there
+        # The place it was in is no longer there, or the robots.txt that allowed it is out of date.
+        if clock.running > clock.per_host or host.wants_robots(now):
             raise RetryLater(url.url, now, error.attempts, error) from error
         clock.again(now)
