@@ -6,9 +6,13 @@ import asyncio
 import gc
 import html
 import inspect
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from types import SimpleNamespace
+from typing import ClassVar
+from urllib.parse import unquote_to_bytes
 
 import aiohttp
 import aioresponses.core
@@ -45,12 +49,22 @@ class Site:
 
     `requests` holds (path with query, UTC seconds) of every request in order, robots.txt included. What it was not told
     about is a 404.
+
+    Whoever asks for what robots.txt forbids makes the test fail, unless that sets `audited` to False because it is
+    about not obeying.
     """
 
+    started: ClassVar[list[Site]] = []  # in this test
+
     def __init__(self) -> None:
+        self.audited = True
         self.requests: list[tuple[str, float]] = []
         self.headers: list[Mapping[str, str]] = []
+        self._robots: str | None = None  # as set; what was told to whom may be older
+        self._told: str | None = None
+        self._judged: list[tuple[str, str, str]] = []  # what was told, to whom, and what they asked
         self._handlers: dict[str, Handler] = {}
+        self._folders: dict[str, Handler] = {}
         self._failing: dict[str, tuple[int, int, Mapping[str, str] | None]] = {}
         self._over = asyncio.Event()
         self._runner: web.ServerRunner | None = None
@@ -68,6 +82,10 @@ class Site:
     def paths(self) -> list[str]:
         """The paths asked for, in order."""
         return [path for path, _ in self.requests]
+
+    def disallowed(self) -> list[str]:
+        """The paths asked for though robots.txt forbade them, as it was last told, or as it is if it was not asked."""
+        return [path for robots, user_agent, path in self._judged if forbids(robots, user_agent, path)]
 
     def page(
         self,
@@ -94,6 +112,7 @@ class Site:
 
     def robots(self, text: str, status: int = 200) -> None:
         """Serve a robots.txt; without it there is none."""
+        self._robots = text if 200 <= status < 300 else FORBIDS_ALL if status == 429 or status >= 500 else ""
         self.raw("/robots.txt", _answering(status, text.encode(), {"Content-Type": "text/plain"}))
 
     def hang(self, path: str) -> None:
@@ -104,12 +123,17 @@ class Site:
         """Let an aiohttp handler answer: `async def handler(request) -> StreamResponse`."""
         self._handlers[path] = handler
 
+    def below(self, start: str, handler: Handler) -> None:
+        """Let a handler answer whatever begins so and was not told about: sites without end."""
+        self._folders[start] = handler
+
     async def start(self) -> None:
         """Listen on a free port."""
         self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self._port = self._runner.addresses[0][1]
+        Site.started.append(self)
 
     async def stop(self) -> None:
         """Let go of what hangs, and close; a second time does nothing."""
@@ -123,15 +147,71 @@ class Site:
         self.requests.append((path, time.time()))
         self.headers.append(request.headers)
         left, status, headers = self._failing.get(path, (0, 0, None))
+        if path == "/robots.txt":
+            self._told = FORBIDS_ALL if left > 0 and (status == 429 or status >= 500) else self._robots
+        elif self._told or self._robots:
+            self._judged.append((self._told or self._robots, request.headers.get("User-Agent", ""), path))
         if left > 0:
             self._failing[path] = (left - 1, status, headers)
             return web.Response(status=status, headers=headers)
         handler = self._handlers.get(path)
+        if handler is None:
+            handler = next((each for start, each in self._folders.items() if path.startswith(start)), None)
         return web.Response(status=404) if handler is None else await handler(request)
 
     async def _hang(self, request: web.BaseRequest) -> web.StreamResponse:
         await self._over.wait()
         return web.Response(status=500)
+
+
+FORBIDS_ALL = "User-agent: *\nDisallow: /"
+
+
+def forbids(robots: str, user_agent: str, path: str) -> bool:
+    """Does a robots.txt forbid this path (RFC 9309, section 2.2)? Judged apart from the product, in plain words."""
+    raw = unquote_to_bytes(path)
+    rules = _rules(robots, re.match(r"[A-Za-z_-]*", user_agent)[0].lower())
+    matching = [(length, allows) for length, allows, pieces in rules if _matches(pieces, raw)]
+    return bool(matching) and not max(matching)[1]
+
+
+@lru_cache(maxsize=1000)
+def _rules(robots: str, name: str) -> list[tuple[int, bool, list[bytes]]]:
+    """The rules for a name, or else for all: length, whether it allows, and the pieces between its asterisks."""
+    groups: dict[str, list[tuple[int, bool, list[bytes]]]] = {}
+    agents: list[str] = []
+    in_rules = False
+    for line in robots.splitlines():
+        key, _, value = (part.strip() for part in line.partition("#")[0].partition(":"))
+        if key.lower() == "user-agent":
+            agents = [value.lower()] if in_rules else [*agents, value.lower()]
+            in_rules = False
+            groups.setdefault(agents[-1], [])
+        elif key.lower() in {"allow", "disallow"}:
+            in_rules = True
+            rule = (len(value), key.lower() == "allow", [unquote_to_bytes(piece) for piece in value.split("*")])
+            for agent in agents if value else ():
+                groups[agent].append(rule)
+    return groups.get(name, groups.get("*", []))
+
+
+def _matches(pieces: list[bytes], path: bytes) -> bool:
+    if not path.startswith(pieces[0].removesuffix(b"$")):
+        return False
+    pattern = b".*".join(map(re.escape, pieces))
+    pattern = pattern.removesuffix(rb"\$") + rb"\Z" if pattern.endswith(rb"\$") else pattern
+    return re.match(pattern, path, re.DOTALL) is not None
+
+
+@pytest.fixture(autouse=True)
+def obeyed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No site of any test is asked for what its robots.txt forbids: looked at when all of them are stopped."""
+    started: list[Site] = []
+    monkeypatch.setattr(Site, "started", started)
+    yield
+    for site in started:
+        asked = site.disallowed() if site.audited else []
+        assert not asked, f"robots.txt forbids what was asked: {asked}"
 
 
 class Hosts:

@@ -108,6 +108,7 @@ def test_a_page_that_is_none_ends_with_1(attempt, site, run):
         assert f"outcome      {outcome}" in ended.out
     site.robots("User-agent: *\nDisallow: /")
     assert "outcome      skipped, robots: " in attempt("/").out
+    site.audited = False
     assert attempt("/", "--no-robots").code == 1  # there is no such page
     assert run("try", "http://127.0.0.1:1/").code == 1
 
