@@ -126,7 +126,7 @@ async def test_answers_that_are_no_pages(site, crawl, query):
     site.redirect("/loop2", "/loop")
     site.redirect("/nowhere", "http://[", status=302)
     site.page("/empty", body=b"", status=204)
-    await crawl(site.url("/"), depth=1, retry_attempts=3, breaker_failures=99)
+    await crawl(site.url("/"), depth=1, retry_attempts=3, breaker_failures=99, adaptive=False)
     assert urls_by_state(query) == {
         "/": ("fetched", None),
         "/missing": ("failed", "http-4xx"),
@@ -558,6 +558,49 @@ async def test_closed_anywhere(site, crawl, db, query, seed):
     assert query("SELECT count(*), count(DISTINCT url) FROM pages") == [(150, 150)]
     assert (run.state, run.crawl.continued) == (CrawlState.FINISHED, True)
     assert len(site.paths()) <= 150 + 5 * (32 + 1)
+
+
+def citizenly(site):
+    """Serve a site of all kinds of URLs: sitemaps, a feed, redirects, what robots.txt forbids, a trap, dead ends."""
+    xml = {"Content-Type": "application/xml"}
+    site.robots("User-agent: *\nDisallow: /no\nSitemap: /index.xml")
+    listed = "".join(f"<url><loc>{site.url(f'/listed/{n}')}</loc></url>" for n in range(10))
+    site.page("/index.xml", body=b"<sitemapindex><sitemap><loc>/map.xml</loc></sitemap></sitemapindex>", headers=xml)
+    site.page("/map.xml", body=f"<urlset>{listed}</urlset>".encode(), headers=xml)
+    site.page("/feed", body=b"<rss><channel><item><link>/post</link></item></channel></rss>", headers=xml)
+    site.page("/post", ["/p3"])
+    for n in range(10):
+        site.page(f"/listed/{n}", [f"/listed/{n + 1}", f"/p{n}", f"/no/{n}"])
+    odd = ["/moved", "/missing", "/x/x/x/x/x", "http://other.example/", "mailto:a@b.example"]
+    for n in range(30):
+        links = [f"/p{2 * n + 1}", f"/p{2 * n + 2}"] if n < 14 else odd
+        site.page(f"/p{n}", links, body='<link rel="alternate" type="application/rss+xml" href="/feed">')
+    site.redirect("/moved", "/no/moved")
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_closed_anywhere_among_all_kinds_of_urls(site, crawl, db, query, seed):
+    """Closed at any moment, a crawl with sitemaps, feeds, redirects and traps has the same rows as one that was not."""
+    citizenly(site)
+    options = {"depth": 9, "sitemaps": True}
+    sql = "SELECT url, kind, state, reason, detail FROM urls WHERE crawl_id = ? ORDER BY url"
+    whole, _ = await crawl(site.url("/p0"), name="whole", **options)
+    site.requests.clear()
+    chance = random.Random(seed)
+    for _ in range(4):
+        left = chance.randrange(5)
+        run = scraper.crawl([site.url("/p0")], store=db, name="pieces", **FAST | options | {"concurrency": 4})
+        async with asyncio.timeout(DEADLINE), aclosing(run):
+            async for _ in run:
+                left -= 1
+                if left < 0:
+                    break
+    run, _ = await crawl(site.url("/p0"), name="pieces", **options)
+    assert (run.state, run.crawl.continued) == (CrawlState.FINISHED, True)
+    assert query(sql, run.crawl.id) == query(sql, whole.crawl.id)
+    assert run.tally.pages == whole.tally.pages == 29 + 10 + 1
+    assert Counter(row[2] for row in query(sql, run.crawl.id))["fetched"] == run.tally.pages + 3
+    assert site.paths().count("/robots.txt") <= 5
 
 
 async def test_stop(site, crawl, db, query):

@@ -6,7 +6,7 @@ import pytest
 
 from scraper import outcome, urls
 from scraper.errors import BreakerOpen, ParseError, PermanentFetchError, RetryLater, TransientFetchError
-from scraper.model import CrawlUrl, Link, ParsedPage, Reason, Record, Response, UrlState, Verdict
+from scraper.model import CrawlUrl, Entry, Kind, Link, Listing, ParsedPage, Reason, Record, Response, UrlState, Verdict
 from scraper.scope import Patterns, Scope
 
 HERE = "http://a.example/dir/page?q=1"
@@ -300,3 +300,140 @@ def test_unparsed():
     visit = outcome.unparsed(asked(), response, ParseError(HERE, "timeout: over 10 s"))
     assert (visit.state, visit.reason, visit.detail) == (UrlState.FAILED, Reason.PARSE, "timeout: over 10 s")
     assert (visit.attempts, visit.response, visit.page) == (2, response, None)
+
+
+# --- what a page or a listing names ---
+
+
+def of_a_page(url, **fields):
+    """The judge of the links of a page."""
+    patterns = fields.pop("patterns", Patterns())
+    return outcome.Judge(asked(url=url, **fields), patterns, Scope("any"), is_copy=False)
+
+
+@pytest.mark.parametrize(
+    ("page_url", "target", "generation"),
+    [
+        ("http://a.example/list?page=1", "http://a.example/list?page=2", 5),
+        ("http://a.example/list?page=1", "http://a.example/about", 0),
+        ("http://a.example/list?page=1", "http://b.example/list?page=2", 0),
+        ("http://a.example/about", "http://a.example/contact", 0),
+        ("http://a.example/about", "http://a.example/about", 0),
+    ],
+)
+def test_generations(page_url, target, generation):
+    """A link to a URL of its page's own shape is one generation on; any other begins anew."""
+    assert of_a_page(page_url, generation=4)(link(target)).generation == generation
+
+
+def test_what_leads_on_from_a_copy():
+    """Links of a page that is like another of its shape are one generation on whatever their shape."""
+    judge = outcome.Judge(asked(url="http://a.example/1", generation=2), Patterns(), Scope("any"), is_copy=True)
+    assert judge(link("http://a.example/about")).generation == 3
+
+
+def test_what_a_rule_follows_has_no_generation():
+    """Pagination that a rule follows is no trap."""
+    found = link("http://a.example/list?page=2")._replace(follow=True)
+    assert of_a_page("http://a.example/list?page=1", generation=400)(found).generation == 0
+
+
+@pytest.mark.parametrize("traps", [True, False])
+def test_generations_are_of_traps(traps):
+    """Without `traps` no link has a generation."""
+    judge = of_a_page("http://a.example/list?page=1", generation=4, patterns=Patterns(traps=traps))
+    assert judge(link("http://a.example/list?page=2")).generation == (5 if traps else 0)
+
+
+def test_preferred_links():
+    """A link that matches `prefer` goes first, unless it is out of scope."""
+    judge = outcome.Judge(asked(), Patterns(prefer=("/news/",)), Scope("host", ["a.example"]), is_copy=False)
+    assert judge(link("http://a.example/news/1")).priority == 1
+    assert judge(link("http://a.example/old/1")).priority == 0
+    assert judge(link("http://b.example/news/1")).verdict == Verdict(Reason.SCOPE, "other host")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_redirect_keeps_its_kind(kind):
+    """The target of a sitemap that moved is a sitemap, and like an index's entry on any host; it is no root."""
+    visit = redirect("http://b.example/new", url=asked(kind=kind, seed=True, generation=3))
+    assert visit.state is UrlState.REDIRECTED
+    assert (visit.found[0].kind, visit.found[0].generation, visit.found[0].verdict) == (kind, 3, None)
+    assert visit.root == ("b.example" if kind is Kind.PAGE else None)
+
+
+STRIPPING = Patterns(strip=urls.Stripping(("utm_*",)))
+
+
+@pytest.mark.parametrize(
+    ("here", "location", "target"),
+    [
+        ("http://a.example/x", "/y?utm_source=1&b=2", "http://a.example/y?b=2"),
+        ("http://a.example/x", "/x?utm_source=1", "http://a.example/x?utm_source=1"),
+        ("http://a.example/x?utm_source=1", "/x", "http://a.example/x"),
+    ],
+    ids=["stripped", "the server insists", "back"],
+)
+def test_a_redirect_is_stripped(here, location, target):
+    """A redirect's target is stripped, but for one that would lead back into its own chain."""
+    visit = redirect(location, url=asked(url=here), patterns=STRIPPING)
+    assert (visit.state, visit.redirect_to, visit.found[0].url) == (UrlState.REDIRECTED, target, target)
+
+
+def test_a_redirect_that_insists_twice():
+    """A chain that leads back to what it was led to as it stands is a loop, stripped or not."""
+    here = asked(url="http://a.example/x?utm_source=1", via=("http://a.example/x",))
+    visit = redirect("/x?utm_source=1", url=here, patterns=STRIPPING)
+    assert (visit.state, visit.reason) == (UrlState.FAILED, Reason.REDIRECT_LOOP)
+
+
+OTHER = Verdict(Reason.SCOPE, "other host")
+
+
+@pytest.mark.parametrize(
+    ("entry", "verdict", "priority"),
+    [
+        (Entry("http://a.example/1"), None, 0),
+        (Entry("http://b.example/1"), OTHER, 0),
+        (Entry("http://m.example/sub.xml", kind=Kind.SITEMAP), None, 0),
+        (Entry("http://b.example/sub.xml", kind=Kind.SITEMAP), OTHER, 0),
+        (Entry("http://m.example/1"), OTHER, 0),
+        (Entry("http://a.example/private"), Verdict(Reason.SCOPE, "matches --exclude private"), 0),
+        (Entry("http://a.example/news"), None, 1),
+        (Entry("http://a.example/x/x/x/x/x"), Verdict(Reason.TRAP, "/x repeats in the path"), 0),
+    ],
+)
+def test_entered(entry, verdict, priority):
+    """An entry is judged like a link; a sitemap on the host of its index need not be in scope, its pages must."""
+    patterns, scope = Patterns(exclude=("private",), prefer=("news",)), Scope("host", ["a.example"])
+    found = outcome.entered(entry, "http://m.example", patterns, scope)
+    assert (found.verdict, found.priority, found.kind) == (verdict, priority, entry.kind)
+
+
+def test_entered_is_stripped():
+    """An entry is stripped like a link, and keeps its lastmod."""
+    entry = Entry("http://a.example/1?utm_source=1", lastmod=NOW)
+    found = outcome.entered(entry, "http://a.example", STRIPPING, Scope("any"))
+    assert (found.url, found.key, found.lastmod) == ("http://a.example/1", urls.key("http://a.example/1"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({}, "1 URLs"),
+        ({"bad": 2}, "1 URLs; 2 entries that are no URL"),
+        ({"beyond": 3, "note": "cut off"}, "1 URLs; 3 more than a sitemap may have; cut off"),
+    ],
+)
+def test_listed(fields, detail):
+    """A listing is a fetched URL of its kind, whose detail tells how many URLs it names and what is wrong with it."""
+    listing = Listing(Kind.SITEMAP, (Entry("http://a.example/1"),), **fields)
+    visit = outcome.listed(asked(), Response(HERE, 200, attempts=2), listing, [link("http://a.example/1")])
+    assert (visit.state, visit.reason, visit.detail) == (UrlState.FETCHED, None, detail)
+    assert (visit.kind, visit.is_listing, visit.attempts, len(visit.found)) == (Kind.SITEMAP, True, 2, 1)
+
+
+def test_unchanged():
+    """A 304 leaves the page as it is stored, with nothing new to follow."""
+    visit = outcome.unchanged(asked(), Response(HERE, 304, attempts=1))
+    assert (visit.state, visit.detail, visit.page, visit.found) == (UrlState.FETCHED, "304 Not Modified", None, ())

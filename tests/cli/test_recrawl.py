@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from contextlib import closing
 
@@ -121,3 +122,76 @@ def test_new_and_recrawl_exclude_each_other(run, site):
     ended = run("crawl", site.url("/"), "--new", "--recrawl")
     assert ended.code == 2
     assert "choose one" in ended.err
+
+
+def test_a_sitemap_is_asked_again(run, site, tagged, query):
+    """A recrawl of a sitemap finds the pages that have come, and asks the others with their validators."""
+    command = ("crawl", site.url("/sitemap.xml"), "--parse-workers", 0, "--delay", 0, "--name", "map", "--recrawl")
+    for number in (1, 2):
+        entries = "".join(f"<url><loc>{site.url(f'/{n}')}</loc></url>" for n in range(number))
+        site.page("/sitemap.xml", body=f"<urlset>{entries}</urlset>".encode(), headers={"Content-Type": "text/xml"})
+        tagged(f"/{number - 1}", "a page")
+        ended = run(*command)
+        assert ended.code == 0, ended.err
+    assert "pages: 1 new, 0 changed, 1 unchanged, 0 vanished" in ended.err
+    assert query("SELECT kind, state, count(*) FROM urls GROUP BY 1") == [
+        ("page", "fetched", 2),
+        ("sitemap", "fetched", 1),
+    ]
+    assert query("SELECT listings, round, state FROM crawl") == [(1, 2, "finished")]
+
+
+@pytest.fixture
+def shop(tagged, site):
+    """Serve a shop of twenty pages, some of which have changed, gone or come from one state of it to the next."""
+
+    def shop(state):
+        numbers = [n for n in range(20) if n != 7 - state]
+        tagged("/", f"home {state}", *(f"/{n}" for n in numbers))
+        for n in range(20):
+            tagged(f"/{n}", f"{n} {state}" if n % 3 == 0 else f"{n}", f"/{(n * 7) % 20}")
+        site.page(f"/{7 - state}", status=404)
+
+    return shop
+
+
+@pytest.fixture
+def outcome(home):
+    """All that must not depend on how often a recrawl was interrupted."""
+
+    def outcome(name):
+        with closing(sqlite3.connect(home / f"{name}.db")) as db:
+            return {
+                "crawl": db.execute("SELECT state, round, new, changed, unchanged, vanished FROM crawl").fetchall(),
+                "pages": db.execute("SELECT url, title, vanished_at IS NULL FROM pages ORDER BY url").fetchall(),
+                "versions": db.execute("SELECT url, title FROM versions ORDER BY url").fetchall(),
+                "urls": db.execute("SELECT url, kind, state, reason, detail FROM urls ORDER BY url").fetchall(),
+            }
+
+    return outcome
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_an_interrupted_recrawl_ends_like_another(run, start, site, shop, outcome, eventually, monkeypatch, how):
+    """A recrawl that is killed or stopped in the middle of its round and gone on with comes to the same result."""
+    monkeypatch.setenv("SCRAPER_STORE_BATCH_SECONDS", "0.02")
+    command = ("crawl", site.url("/"), *FAST, "--name", "shop", "--concurrency", 4)
+    shop(0)
+    for name in ("whole", "halved"):
+        assert run(*command, "--db", f"{name}.db").code == 0
+    shop(1)
+    assert run(*command, "--recrawl", "--db", "whole.db").code == 0
+    site.requests.clear()
+    site.hang("/9")
+    process = start(*command, "--recrawl", "--db", "halved.db")
+    eventually(lambda: "/9" in site.paths() and len(site.paths()) > 8)
+    ended = process.signalled(signal.SIGKILL if how == "killed" else signal.SIGTERM)
+    assert ended.code == (-signal.SIGKILL if how == "killed" else 128 + signal.SIGTERM)
+    shop(1)
+    before = set(site.paths())
+    assert "queued" in {row[2] for row in outcome("halved")["urls"]}
+    site.requests.clear()
+    assert run("resume", "shop", "--db", "halved.db").code == 0
+    assert outcome("halved") == outcome("whole")
+    assert outcome("whole")["crawl"] == [("finished", 2, 1, 7, 12, 1)]
+    assert len(before & set(site.paths())) <= 4
