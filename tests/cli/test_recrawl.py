@@ -175,6 +175,7 @@ def outcome(home):
 def test_an_interrupted_recrawl_ends_like_another(run, start, site, shop, outcome, eventually, monkeypatch, how):
     """A recrawl that is killed or stopped in the middle of its round and gone on with comes to the same result."""
     monkeypatch.setenv("SCRAPER_STORE_BATCH_SECONDS", "0.02")
+    monkeypatch.setenv("SCRAPER_GRACE", "0.1")
     command = ("crawl", site.url("/"), *FAST, "--name", "shop", "--concurrency", 4)
     shop(0)
     for name in ("whole", "halved"):
