@@ -307,8 +307,8 @@ def test_unparsed():
 
 def of_a_page(url, **fields):
     """The judge of the links of a page."""
-    patterns = fields.pop("patterns", Patterns())
-    return outcome.Judge(asked(url=url, **fields), patterns, Scope("any"), is_copy=False)
+    varies = fields.pop("varies", True)
+    return outcome.Judge(asked(url=url, **fields), Patterns(), Scope("any"), varies=varies, is_copy=False)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,6 @@ def of_a_page(url, **fields):
         ("http://a.example/list?page=1", "http://a.example/about", 0),
         ("http://a.example/list?page=1", "http://b.example/list?page=2", 0),
         ("http://a.example/about", "http://a.example/contact", 0),
-        ("http://a.example/about", "http://a.example/about", 0),
     ],
 )
 def test_generations(page_url, target, generation):
@@ -328,7 +327,9 @@ def test_generations(page_url, target, generation):
 
 def test_what_leads_on_from_a_copy():
     """Links of a page that is like another of its shape are one generation on whatever their shape."""
-    judge = outcome.Judge(asked(url="http://a.example/1", generation=2), Patterns(), Scope("any"), is_copy=True)
+    judge = outcome.Judge(
+        asked(url="http://a.example/1", generation=2), Patterns(), Scope("any"), varies=True, is_copy=True
+    )
     assert judge(link("http://a.example/about")).generation == 3
 
 
@@ -338,16 +339,18 @@ def test_what_a_rule_follows_has_no_generation():
     assert of_a_page("http://a.example/list?page=1", generation=400)(found).generation == 0
 
 
-@pytest.mark.parametrize("traps", [True, False])
-def test_generations_are_of_traps(traps):
-    """Without `traps` no link has a generation."""
-    judge = of_a_page("http://a.example/list?page=1", generation=4, patterns=Patterns(traps=traps))
-    assert judge(link("http://a.example/list?page=2")).generation == (5 if traps else 0)
+@pytest.mark.parametrize("varies", [True, False])
+def test_generations_are_of_shapes_that_vary(varies):
+    """Where nothing has the shape of the page, no link has a generation."""
+    judge = of_a_page("http://a.example/list?page=1", generation=4, varies=varies)
+    assert judge(link("http://a.example/list?page=2")).generation == (5 if varies else 0)
 
 
 def test_preferred_links():
     """A link that matches `prefer` goes first, unless it is out of scope."""
-    judge = outcome.Judge(asked(), Patterns(prefer=("/news/",)), Scope("host", ["a.example"]), is_copy=False)
+    judge = outcome.Judge(
+        asked(), Patterns(prefer=("/news/",)), Scope("host", ["a.example"]), varies=False, is_copy=False
+    )
     assert judge(link("http://a.example/news/1")).priority == 1
     assert judge(link("http://a.example/old/1")).priority == 0
     assert judge(link("http://b.example/news/1")).verdict == Verdict(Reason.SCOPE, "other host")
