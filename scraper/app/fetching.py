@@ -69,10 +69,11 @@ def polite(fetcher: Fetcher, frontier: Frontier, config: Config, clock: Clock) -
     """Return the fetch of the line: breaker inside, retries outside, the host's pace learned of each attempt."""
 
     async def fetch(url: CrawlUrl) -> Response:
+        sending = _sending(frontier, url.host, clock)
         if url.kind is not Kind.PAGE:
-            return await fetcher.fetch(url.url, limit=LONGEST_LISTING)
+            return await fetcher.fetch(url.url, limit=LONGEST_LISTING, sending=sending)
         takes = _page_or_listing if url.seed else wanted
-        return await fetcher.fetch(url.url, wanted=takes, headers=_conditions(url))
+        return await fetcher.fetch(url.url, wanted=takes, headers=_conditions(url), sending=sending)
 
     return retrying(
         _learning(fetch, frontier, clock),
@@ -91,7 +92,7 @@ def robots_asking(
     """Return the question for a host's rules; it may lead to other hosts, each of which keeps its distance."""
 
     async def fetch(url: CrawlUrl) -> Response:
-        return await fetcher.fetch(url.url, limit=ROBOTS_BYTES)
+        return await fetcher.fetch(url.url, limit=ROBOTS_BYTES, sending=_sending(frontier, urls.host(url.url), clock))
 
     async def wait(url: CrawlUrl) -> None:
         host = frontier.known(url.host)
@@ -115,6 +116,12 @@ def robots_asking(
 def _learning(fetch: Fetch, frontier: Frontier, clock: Clock) -> Fetch:
     paced = pacing(fetch, lambda host: frontier.host(host).clock, clock=clock)
     return breaking(paced, lambda host: frontier.host(host).breaker, clock=clock)
+
+
+def _sending(frontier: Frontier, name: str, clock: Clock) -> Callable[[], None] | None:
+    """Return what books the moment at which a request is really sent to a host."""
+    host = frontier.known(name)
+    return (lambda: host.clock.sent(clock())) if host is not None else None
 
 
 def _page_or_listing(content_type: str) -> bool:

@@ -17,6 +17,7 @@ from scraper import urls
 from scraper.config import FetchConfig
 from scraper.errors import PermanentFetchError, TransientFetchError, UrlError
 from scraper.fetch.access import Access
+from scraper.fetch.answers import fault_of, headers_of
 from scraper.fetch.body import ACCEPTED, STEP, BodyError, Decoder, codings
 from scraper.fetch.exchange import Deadline, Exchange, failing_with_connection, tracing
 from scraper.fetch.guard import Guard
@@ -34,7 +35,6 @@ SETTLE_BYTES = 64 * 1024  # of a body nobody wants: reading them is cheaper than
 SETTLE_SECONDS = 1.0
 
 _ON_THE_WIRE = re.compile(r"https?://[!-~]+")  # a canonical URL; blanks or line ends would forge the request
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
@@ -113,19 +113,21 @@ class Fetcher:
         headers: Iterable[tuple[str, str]] = (),
         wanted: Callable[[str], bool] | None = None,
         limit: int | None = None,
+        sending: Callable[[], None] | None = None,
     ) -> Response:
         """Send one GET and return the server's answer; a redirect and a 404 are answers too.
 
         `headers` make it conditional (If-None-Match, If-Modified-Since): only then is a 304 an answer, without a body.
         The body is read only of a 2xx answer whose media type is `wanted`. It is decoded and whole, at most `max_body`
-        bytes; with `limit` it is cut there instead, without an error. Raises TransientFetchError if asking again may
-        help (no answer, cut short, 408, 429, 5xx), else PermanentFetchError.
+        bytes; with `limit` it is cut there instead, without an error. `sending` is called when the connection stands
+        and the request is about to be written. Raises TransientFetchError if asking again may help (no answer, cut
+        short, 408, 425, 429, most of 5xx), else PermanentFetchError.
         """
         assert self._routes is not None, "the fetcher is not open"
         url, target = _target(url, strictly=self._access is not None or self._jar is not None)
         began = time.monotonic()
         deadline = Deadline(self._config.total_timeout)
-        exchange = Exchange(lambda: deadline.enter("first byte", self._config.first_byte_timeout))
+        exchange = self._exchange(deadline, sending)
         route = self._routes.to(url)
         with translated(url, lambda: deadline.phase, lambda: None if exchange.begun else route.proxy):
             async with deadline.running():
@@ -138,11 +140,19 @@ class Fetcher:
                     allow_redirects=False,
                     trace_request_ctx=exchange,
                 ) as answer:
-                    response = Response(url, answer.status, _headers(answer), fetched_at=self._clock())
+                    response = Response(url, answer.status, headers_of(answer), fetched_at=self._clock())
                     self._check(response, route, conditional=sent is not None and not _CONDITIONS.isdisjoint(sent))
                     body, note = await self._body(answer, response, deadline, wanted, limit)
         elapsed_ms = (time.monotonic() - began) * 1000
         return Response(url, response.status, response.headers, body, elapsed_ms, response.fetched_at, note=note)
+
+    def _exchange(self, deadline: Deadline, sending: Callable[[], None] | None) -> Exchange:
+        def connected() -> None:
+            deadline.enter("first byte", self._config.first_byte_timeout)
+            if sending is not None:
+                sending()
+
+        return Exchange(connected)
 
     async def _sent(
         self, url: str, target: yarl.URL, route: Route, headers: Iterable[tuple[str, str]]
@@ -163,7 +173,7 @@ class Fetcher:
 
     def _check(self, response: Response, route: Route, *, conditional: bool) -> None:
         """Raise FetchError for an answer that is none; keep the cookies of every other, whatever its status."""
-        if fault := _fault(response, conditional=conditional):
+        if fault := fault_of(response, conditional=conditional):
             raise PermanentFetchError(response.url, Reason.PROTOCOL, fault)
         if route.refuses(response.url.partition(":")[0], response.status):
             detail = f"proxy {route.proxy}: {status_line(response.status)}"
@@ -242,38 +252,6 @@ def _target(url: str, *, strictly: bool) -> tuple[str, yarl.URL]:
     except (UrlError, ValueError):
         pass  # such as a port over 65535
     raise PermanentFetchError(url, Reason.PROTOCOL, "not a canonical http or https URL")
-
-
-def _headers(answer: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
-    return tuple((name.lower(), _text(value)) for name, value in answer.headers.items())
-
-
-def _text(value: str) -> str:
-    """A header's value as UTF-8 if it is, else as Latin-1: aiohttp leaves surrogates, which no database takes."""
-    if value.isascii():
-        return value
-    sent = value.encode("utf-8", "surrogateescape")
-    try:
-        return sent.decode("utf-8")
-    except UnicodeDecodeError:
-        return sent.decode("latin-1")
-
-
-def _fault(response: Response, *, conditional: bool) -> str | None:
-    """What is wrong with an answer that aiohttp lets pass."""
-    if not 200 <= response.status <= 599:
-        return f"status {response.status}"
-    if response.status == 206 or (response.status == 304 and not conditional):
-        return f"{status_line(response.status)}, but nothing of that kind was asked for"
-    transfer = [value.strip().lower() for value in response.header_values("transfer-encoding")]
-    if transfer not in ([], ["chunked"]):
-        return f"unknown transfer coding {', '.join(transfer)[:40]!a}"
-    if transfer and response.header("content-length") is not None:
-        return "both Content-Length and Transfer-Encoding"
-    for name, value in response.headers:
-        if _CONTROL.search(value):
-            return f"control character in the header {name[:40]}"
-    return None
 
 
 async def _settle(answer: aiohttp.ClientResponse) -> None:

@@ -56,8 +56,18 @@ class HostLine:
         """When is its turn? None while that depends on something that is out, or on a claim."""
         due_at = self.host.due_at(now)
         if due_at is None or self.waiting:
-            return None if self.waiting and self.budget.holds(self.waiting[0]) else due_at
+            return due_at if self._bring_forward() else None
         return None if self.next_due_at is None else max(due_at, self.next_due_at)
+
+    def _bring_forward(self) -> bool:
+        """Put first what no budget holds; False if all that waits is held by what is out."""
+        for place, url in enumerate(self.waiting):
+            if not self.budget.holds(url):
+                if place:
+                    del self.waiting[place]
+                    self.waiting.appendleft(url)
+                return True
+        return not self.waiting
 
     def add(self, claimed: Claimed) -> None:
         """Take in what was claimed, but for what has to wait for a lesser depth: that stays in the store."""

@@ -88,6 +88,11 @@ class HostClock:
         self._started_at = now
         self.next_at = max(now, self.next_at) + self.delay
 
+    def sent(self, now: float) -> None:
+        """The request is on its way only now, after it has waited for a connection: the next one keeps its distance."""
+        self._started_at = now
+        self.next_at = max(self.next_at, now + self.delay)
+
     def end(self) -> None:
         """A request has ended, whatever became of it; raises RuntimeError if none was running."""
         if not self.running:

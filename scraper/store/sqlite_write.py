@@ -16,8 +16,8 @@ from scraper.store.sqlite_hosts import HostIds
 from scraper.store.sqlite_pages import store_pages
 
 _INSERT_URL = (
-    "INSERT INTO url (host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at,"
-    " generation, lastmod, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO url (id, host_id, key, url, kind, depth, seed, state, reason, detail, found_on, via, discovered_at,"
+    " generation, lastmod, priority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (host_id, key) DO NOTHING"
 )
 # Redirect targets first, for their turn has come; then by priority, depth and discovery.
@@ -171,7 +171,6 @@ def _add_found(
 ) -> Counter[str]:
     ids = host_ids.resolve(db, crawl_id, {link.host for visit in visits for link in visit.found})
     rows = [row for visit in visits for row in _found_rows(visit, ids, now)]
-    rows.sort(key=lambda row: row[:2])  # in the order of the index, which keeps its pages warm
     inserted = _insert_urls(db, crawl_id, rows)
     followed = [(visit.url.depth, ids[link.host], link.key) for visit in visits for link in visit.found if link.follow]
     db.executemany(_COME_NEARER, followed)
@@ -217,7 +216,10 @@ def _insert_urls(db: sqlite3.Connection, crawl_id: int, rows: list[tuple[Any, ..
     if not rows:
         return Counter()
     ((last,),) = db.execute("SELECT coalesce(max(id), 0) FROM url")
-    db.executemany(_INSERT_URL, rows)
+    # Numbered as they were discovered, inserted in the order of the index, which keeps its pages warm.
+    numbered: list[tuple[Any, ...]] = [(number, *row) for number, row in enumerate(rows, last + 1)]
+    numbered.sort(key=lambda row: row[1:3])
+    db.executemany(_INSERT_URL, numbered)
     db.execute(_QUEUE_NEW, (last,))
     changes: dict[int, Counter[str]] = defaultdict(Counter)
     inserted: Counter[str] = Counter()

@@ -1,0 +1,45 @@
+"""What is read of an answer before its body: its headers as text, and what is wrong with it that aiohttp lets pass."""
+
+from __future__ import annotations
+
+import re
+
+import aiohttp
+
+from scraper.fetch.reasons import status_line
+from scraper.model import Response
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def headers_of(answer: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    """Return the headers in the server's order, names in lower case."""
+    return tuple((name.lower(), _text(value)) for name, value in answer.headers.items())
+
+
+def _text(value: str) -> str:
+    """A header's value as UTF-8 if it is, else as Latin-1: aiohttp leaves surrogates, which no database takes."""
+    if value.isascii():
+        return value
+    sent = value.encode("utf-8", "surrogateescape")
+    try:
+        return sent.decode("utf-8")
+    except UnicodeDecodeError:
+        return sent.decode("latin-1")
+
+
+def fault_of(response: Response, *, conditional: bool) -> str | None:
+    """What is wrong with an answer that aiohttp lets pass."""
+    if not 200 <= response.status <= 599:
+        return f"status {response.status}"
+    if response.status == 206 or (response.status == 304 and not conditional):
+        return f"{status_line(response.status)}, but nothing of that kind was asked for"
+    transfer = [value.strip().lower() for value in response.header_values("transfer-encoding")]
+    if transfer not in ([], ["chunked"]):
+        return f"unknown transfer coding {', '.join(transfer)[:40]!a}"
+    if transfer and response.header("content-length") is not None:
+        return "both Content-Length and Transfer-Encoding"
+    for name, value in response.headers:
+        if _CONTROL.search(value):
+            return f"control character in the header {name[:40]}"
+    return None
