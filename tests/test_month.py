@@ -284,8 +284,10 @@ class Network:
         self._clock, self.log, self.headers = clock, [], Counter()
         self.night = self.life = 0
 
-    async def fetch(self, url, *, headers=(), wanted=None, limit=None):
+    async def fetch(self, url, *, headers=(), wanted=None, limit=None, sending=None):
         """Take the time it takes, return the response or raise as the fetcher does."""
+        if sending is not None:
+            sending()
         asked = Asked(url, urls.host(url), self.night, self.life, self._clock())
         self.log.append(asked)
         self.headers.update(name for name, _ in headers)

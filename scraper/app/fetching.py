@@ -95,14 +95,11 @@ def robots_asking(
         return await fetcher.fetch(url.url, limit=ROBOTS_BYTES, sending=_sending(frontier, urls.host(url.url), clock))
 
     async def wait(url: CrawlUrl) -> None:
-        host = frontier.known(url.host)
-        if host is None:
-            return
-        while (left := host.clock.next_at - clock()) > 0:
+        while (left := await frontier.due_at(url.host) - clock()) > 0:
             if left > LONGEST_WAIT_ON_THE_WAY:
                 raise TransientFetchError(url.url, Reason.TIMEOUT, "redirected to a host that is left alone now")
             await asyncio.sleep(left)
-        host.clock.again(clock())
+        frontier.visited(url.host, clock())
 
     return asking(
         _learning(fetch, frontier, clock),

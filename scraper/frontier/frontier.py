@@ -92,6 +92,14 @@ class Frontier:
         line = self._window.by_name.get(name)
         return line.host if line is not None else None
 
+    async def due_at(self, name: str) -> float:
+        """When a host may be asked out of its turn."""
+        return await self._window.due_at(name)
+
+    def visited(self, name: str, now: float) -> None:
+        """A host is asked out of its turn."""
+        self._window.visited(name, now)
+
     def stop(self) -> None:
         """Hand out nothing more."""
         self._stopped = True

@@ -11,6 +11,7 @@ from scraper.frontier.turns import Turns
 from scraper.model import Crawl, HostState, Visit
 from scraper.store import Store
 
+MOST_VISITED = 10_000  # hosts
 URLS_AT_ONCE = 64  # URLs claimed of one host
 
 
@@ -35,6 +36,7 @@ class Window:
         self._look_for_hosts = True
         self._others_wait = False
         self._sitemaps_named = False
+        self._visited: dict[str, float] = {}  # hosts not in memory that were asked for another's robots.txt
         self.due_in_store: float | None = None
 
     def __repr__(self) -> str:
@@ -62,6 +64,20 @@ class Window:
         states = [self.lines[host].snapshot() for host in sorted(self._committing)]
         self._sitemaps_named = any(state.sitemaps for state in states)
         return states
+
+    async def due_at(self, name: str) -> float:
+        """When may a host be asked out of its turn, whether it is in memory or not?"""
+        line = self.by_name.get(name)
+        return line.host.clock.next_at if line is not None else await self._store.host_due_at(self._crawl, name)
+
+    def visited(self, name: str, now: float) -> None:
+        """A host is asked out of its turn, for another's sake: its next request keeps its distance."""
+        if (line := self.by_name.get(name)) is not None:
+            line.host.clock.again(now)
+        else:
+            self._visited[name] = now
+            if len(self._visited) > MOST_VISITED:
+                del self._visited[next(iter(self._visited))]
 
     def ended(self, line: HostLine) -> None:
         """A request to a host has ended: how the host is now must be remembered."""
@@ -117,6 +133,8 @@ class Window:
 
     def _take_up(self, line: HostLine) -> None:
         self.lines[line.host.id] = self.by_name[line.host.name] = line
+        if (visited_at := self._visited.pop(line.host.name, None)) is not None:
+            line.host.clock.park(visited_at + line.host.clock.delay)
         self._hungry[line] = None
 
     async def _claim(self, now: float) -> list[HostLine]:

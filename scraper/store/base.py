@@ -124,6 +124,9 @@ class Store(Protocol):
     async def host_names(self, crawl: Crawl) -> list[str]:
         """Return the hosts (`urls.host`) of all that was discovered, in the order in which they turned up."""
 
+    async def host_due_at(self, crawl: Crawl, host: str) -> float:
+        """Return when a host (`urls.host`) may be asked, as far as the store knows; 0 for one it has never heard of."""
+
     async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
         """Return up to `limit` hosts with queued URLs that may be asked now, longest waiting first, without `apart`."""
 

@@ -171,6 +171,11 @@ class SqliteStore:
         rows = await self._read("SELECT host FROM host WHERE crawl_id = ? ORDER BY id", (crawl.id,))
         return [host for (host,) in rows]
 
+    async def host_due_at(self, crawl: Crawl, host: str) -> float:
+        """See `Store.host_due_at`."""
+        rows = await self._read("SELECT next_at FROM host WHERE crawl_id = ? AND host = ?", (crawl.id, host))
+        return next((float(next_at) for (next_at,) in rows), 0.0)
+
     async def due_hosts(self, crawl: Crawl, *, now: float, limit: int, apart: Collection[int]) -> list[HostState]:
         """See `Store.due_hosts`."""
         with translated(self.path):

@@ -245,3 +245,17 @@ async def test_priority_goes_before_depth(store, make, queued):
     first = make.link(f"{A}/first")._replace(priority=1)
     await store.complete(crawl, [make.fetched(url, f"{A}/b", first, f"{A}/a")], [], now=1000.0)
     assert [url.url for url in await queued(store, crawl)] == [f"{A}/first", f"{A}/b", f"{A}/a"]
+
+
+async def test_when_a_host_may_be_asked(store, make, by_path):
+    """The store tells when a host may be asked; one it has never heard of at once. Its hosts come as they turned up."""
+    crawl = await make.crawl(store, f"{A}/", "http://b.example/")
+    hosts = await store.due_hosts(crawl, now=1000.0, limit=9, apart=())
+    (parked,) = [dataclasses.replace(host, next_at=7000.0) for host in hosts if host.host == A]
+    await store.complete(crawl, [], [parked], now=1000.0)
+    assert [await store.host_due_at(crawl, host) for host in (A, "http://b.example", "http://c.example")] == [
+        7000,
+        0,
+        0,
+    ]
+    assert set(await store.host_names(crawl)) == {A, "http://b.example"}
