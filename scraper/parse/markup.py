@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 LONGEST_TAG = 64 * 1024  # characters, of a tag with the text after it; longer text comes in parts
+LONGEST_REFERENCE = 104  # characters of an entity's name with its marks
 LONGEST_ATTRIBUTES = 16 * 1024  # characters of a tag; of a longer one they are not read
 
 # The name of a tag, `/` before that of an end; its attributes, unread; the text after it. Text alone has no name.
@@ -49,7 +50,9 @@ def tokens(pieces: Iterable[str]) -> Iterator[Token]:
         buffer = rest + piece
         cut = buffer.rfind("<")  # what begins there may go on in the next piece
         if cut < 0 or len(buffer) - cut > LONGEST_TAG:
-            cut = len(buffer)
+            cut = buffer.rfind("&", max(0, len(buffer) - LONGEST_REFERENCE))
+            if cut < 0 or ";" in buffer[cut:]:
+                cut = len(buffer)
         rest = buffer[cut:]
         yield from scan.read(buffer[:cut])
     yield from scan.read(rest)

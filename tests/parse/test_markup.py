@@ -114,6 +114,8 @@ def test_linear_attributes(part):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(alphabet="<>/!?-[]&;#'\"= ax1:\n") | st.text(max_size=20), max_size=8))
 @example(["<!DOCTYPE [", "<", "]", ">"])
+@example(["&a;"])
+@example(["&#6", "5;"])
 def test_any_text(pieces):
     """Whatever the text, nothing is raised, and every piece of it may be cut anywhere."""
     assert told(*pieces) == told("".join(pieces)) == told(*"".join(pieces))
