@@ -243,6 +243,21 @@ async def test_a_path_that_waits_holds_up_no_other(site, crawl):
     assert "/c/2" not in site.paths()
 
 
+async def test_a_host_that_hangs_leaves_half_of_the_slots(hosts, crawl):
+    """While there are others a host has at most half of all requests, however many it may have by itself."""
+    hanging, well = [await hosts.new_site() for _ in range(2)]
+    lures, pages = [f"/lure{n}" for n in range(20)], [f"/{n}" for n in range(30)]
+    hanging.page("/", lures)
+    well.page("/", pages)
+    for lure in lures:
+        hanging.hang(lure)
+    for page in pages:
+        well.page(page)
+    await crawl(hanging.url("/"), well.url("/"), depth=1, concurrency=8, per_host=8, stop_after=32)
+    assert set(pages) <= set(well.paths())
+    assert 2 <= len(hanging.paths()) - 2 <= 4
+
+
 async def test_a_budget_of_one_host_holds_up_no_other(hosts, crawl):
     """A host whose budget is used up leaves the others their slots, and theirs counts apart."""
     first, second = await hosts.new_site(), await hosts.new_site()

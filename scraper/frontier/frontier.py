@@ -58,6 +58,7 @@ class Frontier:
         went_on_at = clock() if crawl.continued else None
         admission = Admission(config, limits, agent=agent, went_on_at=went_on_at, by_levels=by_levels)
         self._pages_left = pages_left
+        self._most_of_one = max(2, limits.concurrency // 2)
         self._clock = clock
         self._wait = wait
         self.starving: Callable[[], None] = lambda: None
@@ -205,7 +206,7 @@ class Frontier:
 
     def _next_of(self, line: HostLine, now: float) -> Handout | None:
         due_at = line.due_at(now)
-        if due_at is None or due_at > now:
+        if due_at is None or due_at > now or self._has_its_share(line):
             return None
         if not line.waiting:
             line.next_due_at = None  # a deferred URL has come due
@@ -223,8 +224,12 @@ class Frontier:
 
     def _schedule(self, line: HostLine) -> None:
         """Give a line its turn, if that can be told; `ended` or a claim gives it another."""
-        if (due_at := line.due_at(self._clock())) is not None:
+        if not self._has_its_share(line) and (due_at := line.due_at(self._clock())) is not None:
             self._turns.put(line, due_at)
+
+    def _has_its_share(self, line: HostLine) -> bool:
+        """Are half of all requests this host's, while there are others? One that hangs must not take every slot."""
+        return line.host.clock.running >= self._most_of_one and len(self._window.lines) > 1
 
     def _seconds_to_wait(self) -> float:
         """How long may it take until something can be handed out, if nothing happens before?"""

@@ -42,9 +42,10 @@ def _final(
     why: str,
     *details: str,
     breaker: Literal["resets", "neither"] = "neither",
+    pace: Literal["fewer", "same"] = "same",
 ) -> Failure:
     """A failure after which asking again would bring the same."""
-    return Failure(reason, name, why, details, retries=0, breaker=breaker)
+    return Failure(reason, name, why, details, retries=0, breaker=breaker, pace=pace)
 
 
 _UNKNOWN_NAME = (
@@ -73,7 +74,7 @@ FAILURES = (
     _final(Reason.TLS, "", "a certificate does not heal in an hour"),
     _final(Reason.PROTOCOL, "", "the server speaks no HTTP that can be trusted"),
     _final(Reason.BAD_ENCODING, "", "the body came whole and does not decode"),
-    _final(Reason.TOO_LARGE, "", "it will be as large again"),
+    _final(Reason.TOO_LARGE, "", "it will be as large again, and took its time", pace="fewer"),
     _final(Reason.PRIVATE_ADDRESS, "", "we do not connect there"),
     Failure(Reason.HTTP_4XX, "408", "the server gave up waiting for the request; it lives", ("408",), breaker="resets"),
     Failure(Reason.HTTP_4XX, "425", "too early for the server, as it says itself", ("425",), breaker="resets"),
