@@ -160,7 +160,7 @@ class Crawler:
         if listing is not None:
             found = []
             for number, entry in enumerate(listing.entries, 1):
-                found.append(outcome.entered(entry, url.host, self._patterns, self._scope))
+                found.append(outcome.entered(entry, url, self._patterns, self._scope))
                 if number % AT_A_TIME == 0:
                     await asyncio.sleep(0)  # a sitemap has up to 50,000, which take half a second
             return outcome.listed(url, dataclasses.replace(response, body=b""), listing, found)

@@ -13,6 +13,8 @@ from scraper.traps import next_generation, shape
 News = Callable[[Iterable[Link]], tuple[Link, ...]]  # judges links, leaves out those that are in line already
 MANY_LINKS = 10_000  # taken of one page; more are a trap or a mistake
 LONGEST_CHAIN = 10  # redirects from the first URL to the last
+# Listings in a row: an index may name sitemaps, and these are to be no indexes again; a feed's archive has pages.
+DEEPEST = {Kind.PAGE: 0, Kind.SITEMAP: 2, Kind.FEED: 100, Kind.ROBOTS: 0}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NOT_MODIFIED = 304
 
@@ -127,8 +129,8 @@ def listed(url: CrawlUrl, response: Response, listing: Listing, found: Iterable[
     )  # fmt: skip
 
 
-def entered(entry: Entry, host: str, patterns: Patterns, scope: Scope) -> Link:
-    """An entry of a listing on this host, judged like any link.
+def entered(entry: Entry, listing: CrawlUrl, patterns: Patterns, scope: Scope) -> Link:
+    """An entry of a listing, judged like any link; listings in listings are followed only so deep.
 
     A sitemap that an index names on its own host need not be in scope: robots.txt may point to another host for it
     (https://www.sitemaps.org/protocol.html#sitemaps_cross_submits).
@@ -136,12 +138,15 @@ def entered(entry: Entry, host: str, patterns: Patterns, scope: Scope) -> Link:
     target = patterns.stripped(entry.url)
     own = urls.host(target)
     verdict = patterns.judge(target)
-    if verdict is None and (entry.kind is Kind.PAGE or own != host):
+    if verdict is None and (entry.kind is Kind.PAGE or own != listing.host):
         verdict = scope.judge(target, own)
-    priority = patterns.priority(target)
+    nested = 0 if entry.kind is Kind.PAGE else listing.generation + 1
+    if verdict is None and nested > DEEPEST[entry.kind]:
+        verdict = Verdict(Reason.TRAP, f"{nested} of kind {entry.kind}, each named by the one before")
     return Link(
-        target, own, urls.key(target), verdict=verdict, kind=entry.kind, lastmod=entry.lastmod, priority=priority
-    )
+        target, own, urls.key(target), verdict=verdict, kind=entry.kind, lastmod=entry.lastmod,
+        priority=patterns.priority(target), generation=nested,
+    )  # fmt: skip
 
 
 class Judge:

@@ -31,7 +31,7 @@ def visit(asked, state=UrlState.FETCHED, **fields):
 
 def page(number):
     """A page whose text has this fingerprint."""
-    return ParsedPage("utf-8", "0" * 32, fingerprint=bytes([number]) * 8)
+    return ParsedPage("utf-8", "0" * 32, fingerprint=bytes([number]) * 8 + b"\0")
 
 
 # --- the budget by itself ---
@@ -148,11 +148,19 @@ def test_pages_that_bring_nothing_new():
         assert budget.fetched(asked, page(1)) == (n > 0)
         spent += budget.end(asked, visit(asked))
     assert n == 5
-    assert {name: spent.count(name) for name in spent} == {f"like {HOST}/list/<n>": 4}
+    assert {name: spent.count(name) for name in spent} == {f"like {HOST}/list/<n>": 4 * 20}
     resumed = Budget(CrawlConfig(trap_pages=3), [(name, spent.count(name)) for name in set(spent)])
     assert resumed.verdict(url("/list/99", generation=7)).reason is Reason.TRAP
     assert resumed.verdict(url("/list/99", generation=7, seed=True)) is None
     assert resumed.verdict(url("/list/99")) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "below"), [("/%7Eu/=1", "/~u/1"), ("/Café/=1", "/Caf%C3%A9/1"), ("/a b/=1", "/a%20b/1")]
+)
+def test_a_path_is_meant_as_urls_have_it(path, below):
+    """A budget's path is compared in its canonical form, however it is written."""
+    assert Budget(CrawlConfig(max_per_path=(path,)), [(below[:-1], 1)]).verdict(url(below)).reason is Reason.BUDGET
 
 
 def test_traps_switched_off():

@@ -15,7 +15,7 @@ NOW = 1000.0
 
 def asked(**fields):
     """A URL that was handed out."""
-    return CrawlUrl(1, fields.pop("url", HERE), "http://a.example", **fields)
+    return CrawlUrl(1, fields.pop("url", HERE), fields.pop("host", "http://a.example"), **fields)
 
 
 def redirect(location, *, url=None, status=302, patterns=Patterns(), scope=None):  # noqa: B008 - frozen
@@ -409,14 +409,26 @@ OTHER = Verdict(Reason.SCOPE, "other host")
 def test_entered(entry, verdict, priority):
     """An entry is judged like a link; a sitemap on the host of its index need not be in scope, its pages must."""
     patterns, scope = Patterns(exclude=("private",), prefer=("news",)), Scope("host", ["a.example"])
-    found = outcome.entered(entry, "http://m.example", patterns, scope)
+    found = outcome.entered(entry, asked(url="http://m.example/map.xml", host="http://m.example"), patterns, scope)
     assert (found.verdict, found.priority, found.kind) == (verdict, priority, entry.kind)
+
+
+@pytest.mark.parametrize(("kind", "deepest"), [(Kind.SITEMAP, 2), (Kind.FEED, 100)])
+def test_listings_do_not_nest_for_ever(kind, deepest):
+    """An index may name indexes, and a feed its next page, only so often in a row; pages are no matter how deep."""
+    entries = [Entry("http://a.example/next", kind=kind), Entry("http://a.example/page")]
+    for generation, ends in ((deepest - 1, False), (deepest, True)):
+        listing = asked(kind=kind, generation=generation)
+        nested, page = [outcome.entered(entry, listing, Patterns(), Scope("any")) for entry in entries]
+        assert (nested.verdict is not None) is ends
+        assert nested.generation == generation + 1
+        assert (page.verdict, page.generation) == (None, 0)
 
 
 def test_entered_is_stripped():
     """An entry is stripped like a link, and keeps its lastmod."""
     entry = Entry("http://a.example/1?utm_source=1", lastmod=NOW)
-    found = outcome.entered(entry, "http://a.example", STRIPPING, Scope("any"))
+    found = outcome.entered(entry, asked(), STRIPPING, Scope("any"))
     assert (found.url, found.key, found.lastmod) == ("http://a.example/1", urls.key("http://a.example/1"), NOW)
 
 

@@ -11,7 +11,7 @@ from scraper.errors import ConfigError
 MOST = 2**31 - 1  # of anything counted, and of seconds: what every database, clock and calendar can hold
 MOST_BYTES = 2**53  # what JSON keeps exact
 
-_PATH = re.compile(r"(?P<path>/[^\s?#=]*)=(?P<pages>\d{1,9})")
+_PATH = re.compile(r"(?P<path>/[^\t\r\n?#=]*)=(?P<pages>\d{1,9})")
 _ORIGIN = re.compile(r"https?://(\[[\da-fA-F:.]+\]|[^\s/?#@:\[\]]+)(:(?P<port>\d{1,5}))?/?")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from scraper import urls
 from scraper.config import CrawlConfig, path_budget
 from scraper.model import CrawlUrl, Kind, ParsedPage, Reason, UrlState, Verdict, Visit
 from scraper.traps import Shapes
@@ -22,7 +23,8 @@ class Budget:
     def __init__(self, config: CrawlConfig, spent: Iterable[tuple[str, int]] = ()) -> None:
         self._spent = Counter(dict(spent))
         self._open: Counter[str] = Counter()
-        self._most = dict(filter(None, map(path_budget, config.max_per_path)))
+        named = filter(None, map(path_budget, config.max_per_path))
+        self._most = {_path(path): most for path, most in named}
         if config.max_per_host is not None:
             self._most[""] = config.max_per_host
         counts = {name.removeprefix(_LIKE): n for name, n in self._spent.items() if name.startswith(_LIKE)}
@@ -74,3 +76,8 @@ class Budget:
             return ()
         path = url.url[len(url.host) :]
         return tuple(start for start in self._most if path.startswith(start))
+
+
+def _path(text: str) -> str:
+    """A path as canonical URLs have it."""
+    return urls.canonical(f"http://h{text}").removeprefix("http://h")

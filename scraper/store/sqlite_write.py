@@ -184,7 +184,7 @@ def _found_rows(visit: Visit, ids: dict[str, int], now: float) -> Iterator[tuple
     via = (*visit.url.via, visit.url.url) if hop else ()
     level = hop or visit.is_listing
     for link in visit.found:
-        seed = level and visit.url.seed
+        seed = hop and visit.url.seed  # what a listing names widens no scope, wherever it redirects
         depth = visit.url.depth + (0 if level or link.follow else 1)
         yield _url_row(ids[link.host], link, link.url, depth=depth, seed=seed, found_on=visit.url.id, via=via, now=now)
 

@@ -12,6 +12,7 @@ SHORTEST_TOKEN = 7  # letters; in fewer, chance and words look alike
 LONG_TOKEN = 10  # letters; of so many, random ones would hold at least one odd pair, and few words do
 LONGEST_WORD = 40  # letters; a longer one is a token whatever it looks like
 LONGEST_MIXED = 255  # characters of a segment that are looked into; a longer one is a token
+MOST_NUMBERS = 0.4  # of the words of a text that is not about them
 MOST_READ = 20_000  # characters of a text that its fingerprint sees
 VARIABLE = "<"  # stands in every shape with a variable part, and in no canonical path or query
 
@@ -20,6 +21,7 @@ _NUMBER, _TOKEN, _TITLE, _WORDS = "<n>", "<x>", "<t>", "<w>"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _FOREIGN = re.compile(r"(?:%[89A-F][0-9A-F])+", re.IGNORECASE)  # letters beyond ASCII, as a path has them
 _RUN = re.compile(r"<\w>|[A-Za-z0-9]+")
+_LETTER = re.compile(r"[^\W\d_]")
 _DIGITS = re.compile(r"[0-9]+")
 _BETWEEN_WORDS = re.compile(r"[-_+]|%20")
 _EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}\Z")
@@ -84,12 +86,18 @@ def skeleton(url: str) -> str | None:
 
 
 def fingerprint(text: str) -> bytes:
-    """Return 8 bytes that two texts share if they differ only in words with digits and in white space."""
+    """Return what two texts share if they differ only in words with digits and in white space.
+
+    9 bytes; the last is 1 if so much of the text is numbers that they may be what it is about: a table, a list of ids.
+    """
     text = text[:MOST_READ]
     if not text.isascii():
         text = _ANY_DIGIT.sub("0", text)  # of other scripts
     zeroed = text.encode("utf-8", "surrogatepass").translate(_ALL_DIGITS_ZERO).decode("utf-8", "surrogatepass")
-    return _digest(" ".join([word for word in zeroed.split() if "0" not in word]))
+    words = zeroed.split()
+    plain = [word for word in words if "0" not in word]
+    numbers = sum("0" in word and _LETTER.search(word) is None for word in words)
+    return _digest(" ".join(plain)) + bytes([numbers > MOST_NUMBERS * (len(plain) + numbers)])
 
 
 def _digest(text: str) -> bytes:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from scraper.model import Reason, Verdict
 from scraper.traps.forms import VARIABLE, shape, skeleton
 
+COPY, NUMBERS, CHAIN = 20, 5, 2  # what an idle page counts: a copy, one that differs in numbers alone, one deep in
+WHOLE = COPY  # so much is one page of the limit
 SELF_FED = 16  # generations; breadth first, a hundred thousand pages that link to a few others lie within ten
 MOST_IDLE = 500  # idle pages of one shape; as many links to nothing but the next page are rare on honest sites
 MOST_SESSIONS = 3  # session ids that one page is asked with
@@ -30,9 +32,11 @@ class Shapes:
 
     An idle page has a shape with a variable part, and was found either more than SELF_FED generations deep, or at
     least one and with a text that an earlier page of its shape had (`generation` is what `next_generation` says).
-    After more than `limit` idle pages, URLs of the shape are refused but for those of generation 0, which pages of
-    another kind lead to. `counts` tells what a resumed crawl begins with; texts, session ids and orders are not kept.
-    A host without variable URLs costs two empty dicts.
+    After `limit` copies URLs of the shape are refused but for those of generation 0, which pages of another kind lead
+    to; after four times as many if the texts differ in numbers and are mostly numbers, and ten times as many if they
+    are new: a long list or a diary has pages by the thousand that lead from one to the next. `counts` tells what a
+    resumed crawl begins with; texts, session ids and orders are not kept. A host without variable URLs costs two empty
+    dicts.
     """
 
     def __init__(self, limit: int = MOST_IDLE, counts: Mapping[str, int] | None = None) -> None:
@@ -51,7 +55,7 @@ class Shapes:
         return dict(self._idle)
 
     def changes(self) -> dict[str, int]:
-        """Return how many more idle pages there are of each shape since this was last asked."""
+        """Return by how much the idle pages of each shape count more since this was last asked."""
         changed, self._changed = self._changed, {}
         return changed
 
@@ -70,8 +74,8 @@ class Shapes:
                 return Verdict(Reason.TRAP, f"the same parameters were asked in {MOST_ORDERS} other orders")
         if generation and self._idle:
             form = shape(url)
-            if self._idle.get(form, 0) > self._limit:
-                return Verdict(Reason.TRAP, f"more than {self._limit} pages like {form} brought nothing new")
+            if self._idle.get(form, 0) > self._limit * WHOLE:
+                return Verdict(Reason.TRAP, f"pages like {form} lead on and on to each other")
         return None
 
     def fetched(self, url: str, generation: int, fingerprint: bytes) -> bool:
@@ -79,12 +83,13 @@ class Shapes:
         form = shape(url)
         if VARIABLE not in form:
             return False
-        known = self._has_text(hash((form, fingerprint)))
-        if generation > SELF_FED or (known and generation > 0):
-            self._idle[form] = self._idle.get(form, 0) + 1
-            self._changed[form] = self._changed.get(form, 0) + 1
+        known = self._has_text(hash((form, fingerprint[:-1])))
+        is_copy = known and not fingerprint[-1]
+        if generation > 0 and (weight := COPY if is_copy else NUMBERS if known else CHAIN * (generation > SELF_FED)):
+            self._idle[form] = self._idle.get(form, 0) + weight
+            self._changed[form] = self._changed.get(form, 0) + weight
             self._drop_small()
-        return known
+        return is_copy
 
     def _has_text(self, text: int) -> bool:
         """Whether it was there already; either way it is the latest now."""

@@ -14,7 +14,8 @@ from scraper.model import Reason, Verdict
 MOST_SEGMENTS = 32  # trees of Java sources and faceted shops reach twenty-odd
 MOST_PARAMETERS = 50  # long search forms have about forty
 LONGEST_QUERY = 2048  # characters; older browsers took no longer URLs, so sites that mean people keep below
-MOST_EQUAL_PARAMETERS = 3  # the same name and value; a filter may be said twice by mistake
+MOST_EQUAL_PARAMETERS = 6  # the same name and value; a filter may be said twice by mistake, and twice more
+YEARS_AHEAD = 10  # contracts, games and plans lie years ahead; a calendar goes there month by month
 MOST_IN_A_ROW = 3  # the same segment: /news/news/ and the like are common, three are rare
 MOST_BLOCKS_IN_A_ROW = 2  # the same sequence of segments: a source tree may mirror its own package once
 MOST_NUMBERS_IN_A_ROW = 7  # numeric segments: tiles and chunked ids are full of /0/0/0
@@ -132,9 +133,9 @@ def _distance(url: str, parts: tuple[str | None, ...], today: date, *, sure: boo
     numbers = tuple(int(part) for part in parts if part)
     if not all(1 <= number <= most for number, most in zip(numbers[1:], (12, 31), strict=False)):
         return None
-    if numbers > (today.year + 1, today.month, today.day)[: len(numbers)]:
+    if numbers > (today.year + YEARS_AHEAD, today.month, today.day)[: len(numbers)]:
         if sure or _DATED.search(url, url.find("/", 8)):
-            return f"a date more than a year ahead: {_written(numbers)}"
+            return f"a date more than {YEARS_AHEAD} years ahead: {_written(numbers)}"
     elif numbers[0] < FIRST_YEAR and _CALENDAR.search(url, url.find("/", 8)):
         return f"a calendar before {FIRST_YEAR}: {_written(numbers)}"
     return None

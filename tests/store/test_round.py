@@ -222,7 +222,7 @@ async def test_sitemaps_of_a_host_are_stored_with_it(store, make, by_path):
 
 
 async def test_what_a_listing_names_stands_beside_it(store, make, by_path, look):
-    """URLs of a sitemap have its depth and are seeds as it is; their change is noted, also of known ones."""
+    """URLs of a sitemap have its depth, and widen no scope; their change is noted, also of known ones."""
     crawl = await make.crawl(store, f"{A}/map.xml", f"{A}/known")
     urls = await by_path(store, crawl, 1000.0)
     found = [make.link(f"{A}/{name}")._replace(lastmod=1000.0) for name in ("new", "known")]
@@ -234,7 +234,7 @@ async def test_what_a_listing_names_stands_beside_it(store, make, by_path, look)
         (f"{A}/map.xml", "sitemap", 0, None),
         (f"{A}/new", "page", 0, "1970-01-01T00:16:40.000Z"),
     ]
-    assert (await by_path(store, crawl))["/new"].seed
+    assert not (await by_path(store, crawl))["/new"].seed
     assert await store.tally(crawl) == await store.audit(crawl)
 
 

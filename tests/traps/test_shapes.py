@@ -25,18 +25,30 @@ def test_a_shape_that_repeats_its_text_is_refused_after_the_limit():
     feed(tally, 1, text="same")
     assert tally.verdict(f"{HOST}/cal?day=99", 1) == (
         "trap",
-        f"more than 10 pages like {HOST}/cal?day=<n> brought nothing new",
+        f"pages like {HOST}/cal?day=<n> lead on and on to each other",
     )
 
 
 def test_a_shape_that_feeds_itself_is_refused_after_the_limit():
-    """Pages more than 16 generations deep in their own shape are idle, however new their texts."""
+    """Pages more than 16 generations deep in their own shape are refused after ten times as many, however new."""
     tally = Shapes(limit=10)
     feed(tally, 50, generation=16)
     assert tally.counts() == {}
-    feed(tally, 11, generation=17)
-    assert tally.counts() == {f"{HOST}/cal?day=<n>": 11}
+    feed(tally, 100, start=50, generation=17)
+    assert tally.counts() == {f"{HOST}/cal?day=<n>": 100 * shapes.CHAIN}
+    assert tally.verdict(f"{HOST}/cal?day=99", 18) is None
+    feed(tally, 1, start=150, generation=17)
     assert tally.verdict(f"{HOST}/cal?day=99", 18).reason == "trap"
+
+
+def test_texts_of_numbers_count_less():
+    """Pages that differ in numbers, and hold little else, are refused only after four times as many."""
+    tally = Shapes(limit=10)
+    for number in range(41):
+        assert tally.verdict(f"{HOST}/table/{number}", 1) is None
+        assert not tally.fetched(f"{HOST}/table/{number}", 1, fingerprint(f"May {number} {number} {number}"))
+    tally.fetched(f"{HOST}/table/41", 1, fingerprint("May 1 2 3"))
+    assert tally.verdict(f"{HOST}/table/99", 1).reason == "trap"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +118,7 @@ def test_counts_survive_a_resume():
     feed(tally, 12, text="same")
     again = Shapes(limit=10, counts=tally.counts())
     assert again.verdict(f"{HOST}/cal?day=99", 1) == tally.verdict(f"{HOST}/cal?day=99", 1) is not None
-    assert repr(again) == repr(tally) == f"Shapes(10, {{'{HOST}/cal?day=<n>': 11}})"
+    assert repr(again) == repr(tally) == f"Shapes(10, {{'{HOST}/cal?day=<n>': 220}})"
 
 
 def test_memory_is_bounded(monkeypatch):
@@ -120,7 +132,7 @@ def test_memory_is_bounded(monkeypatch):
         feed(tally, 1, start=number, generation=17, url=name)
         assert tally.verdict(f"{HOST}/?x={number}&y&PHPSESSID=a{number}", 0) is None
     assert len(tally.counts()) <= 20
-    assert tally.counts()[f"{HOST}/large/<n>"] == 11
+    assert tally.counts()[f"{HOST}/large/<n>"] == 11 * shapes.CHAIN
     assert len(tally._texts) <= 20
     assert len(tally._variants) <= 20
     assert len(Shapes(counts={str(number): number for number in range(50)}).counts()) <= 20

@@ -152,7 +152,7 @@ def endless_text(path, chance):
         (soft, 2000),
         (soft_letters, 2000),
         (growing, 700),
-        (endless_text, 700),
+        (endless_text, 5600),
     ],
 )
 def test_an_endless_site_ends(trap, most):
