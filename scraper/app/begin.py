@@ -105,12 +105,13 @@ class _Fresh:
         makers = load_makers(config.crawl.rules, config.crawl.extractors)
         begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest, makers.digest)
         found = None if self._new else await _found(store, name)
-        if found is not None and found.state is not CrawlState.FINISHED:
+        again = self._recrawl and found is not None and found.state in {CrawlState.FINISHED, CrawlState.LIMITED}
+        if found is not None and found.state is not CrawlState.FINISHED and not again:
             _refuse_other(found, survey.digest, _rooted(settings.from_json(found.config)), config)
             return await _continue(store, found, config)
         scope, links = Scope(config.crawl.scope), _preferred(seeds.links(), patterns_of(config.crawl))
         roots = seeds.roots(scope.root_of) if _asks_scope(config.crawl, survey.count) else None
-        if found is not None and self._recrawl:
+        if found is not None and again:
             _refuse_other(found, found.digest, _rooted(settings.from_json(found.config)), config)
             taken = await store.take_crawl(
                 found, begun.config, begun.makers, now=time.time(), longest_wait=_longest_wait(config)
@@ -119,6 +120,7 @@ class _Fresh:
                 taken, begun, links, roots, _is_due(makers, config.crawl.max_age), now=time.time()
             )
             log.info("crawl %s is asked again: round %d", crawl.name, crawl.round)
+            _tell_changed(found, makers.digest)
             return crawl, config
         crawl = await store.begin_crawl(begun, links, roots, now=time.time())
         log.info("crawl %s begun with %d seed%s", crawl.name, survey.count, "" if survey.count == 1 else "s")
@@ -221,6 +223,15 @@ def _is_due(makers: Makers, max_age: float) -> IsDue:
     return is_due
 
 
+def _tell_changed(found: Crawl, makers: str) -> None:
+    if found.makers not in {"", makers}:
+        log.warning(
+            "crawl %s: its rules or extractors have changed; the pages stored before keep their records"
+            " (`scraper extract` makes them anew)",
+            found.name,
+        )
+
+
 def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> None:
     """A name stands for one set of seeds and one scope while its crawl is unfinished."""
     different = _differences(
@@ -229,9 +240,11 @@ def _refuse_other(found: Crawl, digest: str, kept: Config, asked: Config) -> Non
     if found.digest != digest:
         different.insert(0, "its seeds were others")
     if different:
+        going_on = f"go on with it by `scraper resume {found.name!r}`, "
+        kind, way_out = ("finished", "") if found.state is CrawlState.FINISHED else ("unfinished", going_on)
         raise ConfigError(
-            f"the unfinished crawl {found.name!r} is another one: {'; '.join(different)}. Go on with it by "
-            f"`scraper resume {found.name!r}`, start afresh with --new, or give this one its own --name"
+            f"the {kind} crawl {found.name!r} is another one: {'; '.join(different)}: {way_out}"
+            "start afresh with --new, or give this one its own --name"
         )
 
 
@@ -254,12 +267,7 @@ async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, 
     taken = await store.take_crawl(
         found, settings.to_json(config), makers, now=time.time(), longest_wait=_longest_wait(config)
     )
-    if found.makers not in {"", makers}:
-        log.warning(
-            "crawl %s: its rules or extractors have changed; the pages stored before keep their records"
-            " (`scraper extract` makes them anew)",
-            taken.name,
-        )
+    _tell_changed(found, makers)
     tally = await store.tally(taken)
     log.info("crawl %s goes on: %d pages so far, %d URLs queued", taken.name, tally.fetched, tally.queued)
     return dataclasses.replace(taken, continued=True), config

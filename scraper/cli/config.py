@@ -55,9 +55,11 @@ def check(file: str | None, as_json: bool) -> None:
     Example:
       scraper config check --config scraper.toml
     """
+    from scraper.app import access_of
     from scraper.cli.output import json_line, say
 
     loaded = options.loaded({"file": file})
+    access_of(loaded.config.fetch)
     set_here = [setting for setting in loaded.settings() if setting.origin != "default"]
     for name in loaded.ignored:
         say(f"{name} names no setting and is ignored")

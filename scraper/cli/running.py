@@ -66,7 +66,7 @@ def log_to_stderr(*, quiet: bool, verbose: bool = False) -> None:
     logger.setLevel(logging.INFO if verbose else logging.ERROR)
     if not (quiet or verbose):
         logging.getLogger("scraper.app").setLevel(logging.INFO)
-        for part in ("scraper.store", "scraper.parse", "scraper.crawler.unreachable"):
+        for part in ("scraper.store", "scraper.parse", "scraper.fetch", "scraper.crawler.unreachable"):
             logging.getLogger(part).setLevel(logging.WARNING)
 
 

@@ -29,7 +29,7 @@ def summary(run: Run, db: str, seconds: float, *, advice: bool) -> None:
         say("  pages: " + ", ".join(f"{getattr(tally, kind)} {kind}" for kind in kinds))
     if tally.records:
         say(f"  {tally.records} records")
-    tell_rules(run.rules)
+    tell_rules(its for its in run.rules if its.pages or run.crawl.round == 1)
     for state, counts in _reasons(db, run.crawl.id):
         say(f"  {state}: {counts}")
     if tally.beyond_depth:

@@ -87,7 +87,7 @@ class Host:
     def judge(self, url: str) -> Verdict | None:
         """Return why a URL of this host is not asked, whatever the hour; None if it may be."""
         if self.is_down:
-            return Verdict(Reason.HOST_DOWN, f"no answer, circuit breaker opened {self.breaker.openings} times")
+            return Verdict(Reason.HOST_DOWN, f"in trouble: circuit breaker opened {self.breaker.openings} times")
         if self._closed is not None:
             return self._closed
         return self.robots.allows(url) if self.robots is not None else None

@@ -89,6 +89,7 @@ FAILURES = (
         Reason.HTTP_5XX, "511", "not the host but a network that wants a login",
         ("511",), times=10.0, breaker="counts", pace="fewer",
     ),
+    Failure(Reason.HTTP_5XX, "500", "an accident on this page; the host answers", ("500",), breaker="resets"),
     Failure(Reason.HTTP_5XX, "others", "an accident, or what is behind the server is down", breaker="counts"),
 )  # fmt: skip
 

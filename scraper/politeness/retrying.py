@@ -110,6 +110,8 @@ class _Retries:
     async def _wait(self, url: CrawlUrl, host: Host, again_at: float, error: FetchError) -> None:
         """Return when the next attempt may start, having booked it; raise RetryLater if that takes too long."""
         clock, latest = host.clock, self.clock() + LONGEST_WAIT_IN_SLOT
+        if host.is_down:  # it ends with the host's other URLs, not when the host would have been probed again
+            raise RetryLater(url.url, self.clock(), error.attempts, error) from error
         # Asked anew after each sleep: meanwhile another URL of the host may have started, or brought a Retry-After.
         while (start_at := max(again_at, clock.next_at)) > (now := self.clock()):
             if start_at > latest:

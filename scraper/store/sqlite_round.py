@@ -27,17 +27,21 @@ _QUEUE_AGAIN = (
     "UPDATE url SET state = 'queued', reason = NULL, detail = NULL, attempts = 0, due_at = 0, tried_at = NULL"
     " WHERE id = ?"
 )
+# A page that failed is asked for whole, and its records are made anew even if it is the same.
+_MAKE_ANEW = "UPDATE page SET etag = NULL, last_modified = NULL, content_hash = '' WHERE url_id = ?"
 
 
 def begin_round(db: sqlite3.Connection, crawl_id: int, new: NewCrawl, is_due: IsDue, *, now: float) -> None:
     """Queue again what is due; counters follow."""
     changes: dict[int, Counter[str]] = defaultdict(Counter)
     listings = last = 0
+    failed: list[int] = []
     while rows := db.execute(_ASKED_BEFORE, (crawl_id, last, AT_ONCE)).fetchall():
         last = rows[-1][0]
         due = [row for row in rows if row[4] != UrlState.FETCHED or row[3] != Kind.PAGE or is_due(row[2], row[5])]
         db.executemany(_QUEUE_AGAIN, [(row[0],) for row in due])
         db.executemany("INSERT INTO queue VALUES (?, 0, ?, ?)", [(row[1], row[6], row[0]) for row in due])
+        failed += [row[0] for row in due if row[4] == UrlState.FAILED]
         for row in due:
             changes[row[1]].update({UrlState.QUEUED: 1, row[4]: -1})
             listings += row[4] == UrlState.FETCHED and row[3] != Kind.PAGE
@@ -47,6 +51,7 @@ def begin_round(db: sqlite3.Connection, crawl_id: int, new: NewCrawl, is_due: Is
         [(*(counts[state] for state in UrlState), host_id) for host_id, counts in sorted(changes.items())],
     )
     _forget(db, crawl_id)
+    db.executemany(_MAKE_ANEW, [(url,) for url in failed])
     db.execute(
         "UPDATE crawl SET round = round + 1, round_at = ?, seeds = ?, seed_count = ?, digest = ?,"
         " listings = listings - ?, new = 0, changed = 0, unchanged = 0, vanished = 0 WHERE id = ?",

@@ -196,3 +196,28 @@ def test_an_interrupted_recrawl_ends_like_another(run, start, site, shop, outcom
     assert outcome("halved") == outcome("whole")
     assert outcome("whole")["crawl"] == [("finished", 2, 1, 7, 12, 1)]
     assert len(before & set(site.paths())) <= 4
+
+
+def test_a_recrawl_that_reached_its_limit_is_asked_again(run, first, site):
+    """With --max-pages a recrawl takes so many pages each time; the same command begins another round."""
+    options = ("--name", "shop", "--recrawl", "--max-pages", 2)
+    for _ in range(3):
+        site.requests.clear()
+        assert run("crawl", site.url("/"), *FAST, *options).code == 0
+        assert len(site.paths()) == 2
+
+
+def test_a_page_that_failed_is_made_anew(run, site, query, tmp_path):
+    """A page on which an extractor failed is asked for whole, and its records are made though it is the same."""
+    site.page("/", headers={"ETag": '"1"'})
+    code = tmp_path / "shop.py"
+    options = ("--name", "mended", "--extractor", f"{code}:thing", "--parse-workers", 1, "--delay", 0)
+    start = "import scraper\n\n@scraper.extractor()\ndef thing(page):\n"
+    code.write_text(start + "    raise ValueError\n", encoding="utf-8")
+    run("crawl", site.url("/"), *options)
+    assert query("SELECT state FROM urls") == [("failed",)]
+    code.write_text(start + "    yield {'n': 1}\n", encoding="utf-8")
+    ended = run("crawl", site.url("/"), *options, "--recrawl")
+    assert "its rules or extractors have changed" in ended.err
+    assert query("SELECT state FROM urls") == [("fetched",)]
+    assert query("SELECT count(*) FROM records") == [(1,)]
