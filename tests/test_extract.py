@@ -221,6 +221,7 @@ def slow(page):
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_interrupted(site, db, records, tmp_path, number):
     """A signal to all its processes ends the command in time with its exit code; what was made is there."""

@@ -262,6 +262,7 @@ async def test_killed_at_the_start(site, run):
     assert crawl.result() == expected
 
 
+@pytest.mark.heavy
 async def test_only_the_crawler_is_killed(site, run):
     """When only the process that crawls is killed, those that parse for it end too, and a resume need not wait."""
     serve(site, 60, 1)
@@ -273,6 +274,7 @@ async def test_only_the_crawler_is_killed(site, run):
     await crawl.resume_here()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("number", "code", "group"),
     [
@@ -320,6 +322,7 @@ async def test_stopped_at_the_start(site, run, number, code):
     assert crawl.query("SELECT count(*) FROM pages") == [(11,)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 async def test_stopped_twice(site, run, number):
     """A second signal ends the process at once, however long the first would take, and a resume finds all."""

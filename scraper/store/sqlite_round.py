@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 
-from scraper.model import Kind, UrlState
+from scraper.model import Kind, Reason, UrlState
 from scraper.store.base import IsDue, NewCrawl
 from scraper.store.sqlite_write import RANK
 
@@ -15,7 +15,7 @@ AT_ONCE = 10_000  # URLs looked at in one go
 # What was left out for good stays out: a scope, a trap. What a site or a budget forbade may be allowed now.
 _ASKED_BEFORE = f"""
 SELECT url.id, url.host_id, url.url, url.kind, url.state, coalesce(page.checked_at, page.fetched_at, 0),
-       {RANK}
+       {RANK}, url.reason
 FROM url JOIN host ON host.id = url.host_id LEFT JOIN page ON page.url_id = url.id
 WHERE host.crawl_id = ? AND url.id > ? AND (
     url.state IN ('fetched', 'redirected', 'failed')
@@ -27,7 +27,7 @@ _QUEUE_AGAIN = (
     "UPDATE url SET state = 'queued', reason = NULL, detail = NULL, attempts = 0, due_at = 0, tried_at = NULL"
     " WHERE id = ?"
 )
-# A page that failed is asked for whole, and its records are made anew even if it is the same.
+# A page on which a rule or an extractor failed is asked for whole, and its records are made anew if it is the same.
 _MAKE_ANEW = "UPDATE page SET etag = NULL, last_modified = NULL, content_hash = '' WHERE url_id = ?"
 
 
@@ -41,7 +41,7 @@ def begin_round(db: sqlite3.Connection, crawl_id: int, new: NewCrawl, is_due: Is
         due = [row for row in rows if row[4] != UrlState.FETCHED or row[3] != Kind.PAGE or is_due(row[2], row[5])]
         db.executemany(_QUEUE_AGAIN, [(row[0],) for row in due])
         db.executemany("INSERT INTO queue VALUES (?, 0, ?, ?)", [(row[1], row[6], row[0]) for row in due])
-        failed += [row[0] for row in due if row[4] == UrlState.FAILED]
+        failed += [row[0] for row in due if row[7] == Reason.PARSE]
         for row in due:
             changes[row[1]].update({UrlState.QUEUED: 1, row[4]: -1})
             listings += row[4] == UrlState.FETCHED and row[3] != Kind.PAGE

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
 
+
+@pytest.mark.heavy
 def test_the_demo_runs_from_crawl_to_query(start, home):
     """The demo crawls its shop to the end, shows three queries with their answers, and keeps the store if asked to."""
     ended = start("demo", "--keep", "shop.db").ended()
