@@ -437,7 +437,7 @@ class Watch:
         """A request has ended; one from before the last change says nothing."""
         if asked.start < self.since or (self.probe is not None and asked is not self.probe):
             return
-        if asked.status in {500, 503} or isinstance(asked.status, Reason):
+        if asked.status == 503 or isinstance(asked.status, Reason):
             self.failures += 1
             if self.probe is not None or self.failures >= POLITE.breaker.failures:
                 self.openings += 1
