@@ -9,6 +9,7 @@ import inspect
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import ClassVar
@@ -36,6 +37,64 @@ if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).paramet
 def pytest_configure() -> None:
     """Say that there is no event loop yet, or pytest-asyncio makes one that nobody closes."""
     asyncio.set_event_loop(None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count a test marked `goal(name, what)` as one try of that goal."""
+    for item in items:
+        for mark in item.iter_markers("goal"):
+            item.user_properties.append(("goal", (*mark.args, 1, 0)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was tried of each number to reach, and how often it failed."""
+    counts: dict[tuple[str, str], list[int]] = {}
+    reports = [each for several in terminalreporter.stats.values() for each in several]
+    for report in (each for each in reports if isinstance(each, pytest.TestReport) and each.when == "call"):
+        for name, what, tried, failed in (value for key, value in report.user_properties if key == "goal"):
+            count = counts.setdefault((name, what), [0, 0])
+            count[0] += tried
+            count[1] += failed or report.failed
+    if counts:
+        terminalreporter.section("goals: tried and failed")
+    for name, what in sorted(counts, key=lambda each: (int(each[0][1:]), each[1])):
+        tried, failed = counts[name, what]
+        terminalreporter.line(f"{name:<4} {what:<84} {tried:>8,} {failed:>6,}")
+
+
+class Goal:
+    """A number to reach: what was tried, and what of it failed."""
+
+    def __init__(self) -> None:
+        self.tried = 0
+        self.failed: list[str] = []
+
+    def check(self, held: object, what: object) -> None:
+        """Count one try; `what` says which one it was, if it did not hold."""
+        self.tried += 1
+        if not held:
+            self.failed.append(str(what))
+
+
+@pytest.fixture
+def goal(request: pytest.FixtureRequest) -> Callable[[str, str], AbstractContextManager[Goal]]:
+    """Tries of many things, told of together.
+
+    `with goal("G6", "bodies cut at every byte") as tries: tries.check(held, what)`
+    """
+
+    @contextmanager
+    def trying(name: str, what: str) -> Iterator[Goal]:
+        made = Goal()
+        try:
+            yield made
+        finally:
+            request.node.user_properties.append(("goal", (name, what, made.tried, len(made.failed))))
+        shown = "\n".join(made.failed[:20])
+        assert made.tried > 0
+        assert not made.failed, f"{len(made.failed)} of {made.tried} failed:\n{shown}"
+
+    return trying
 
 
 def pytest_collection_finish() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from scraper import config as settings
 from scraper import urls
 from scraper.app.fetching import access_of
-from scraper.app.line import Extractor, patterns_of
+from scraper.app.line import Extractor, patterns_of, taken
 from scraper.app.run import Run
 from scraper.config import Config, CrawlConfig, Loaded
 from scraper.errors import ConfigError, CrawlNotFound
@@ -105,7 +105,7 @@ class _Fresh:
         makers = load_makers(config.crawl.rules, config.crawl.extractors)
         begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest, makers.digest)
         found = None if self._new else await _found(store, name)
-        again = self._recrawl and found is not None and found.state in {CrawlState.FINISHED, CrawlState.LIMITED}
+        again = self._recrawl and found is not None and await _is_done(store, found, config.crawl)
         if found is not None and found.state is not CrawlState.FINISHED and not again:
             _refuse_other(found, survey.digest, _rooted(settings.from_json(found.config)), config)
             return await _continue(store, found, config)
@@ -210,6 +210,12 @@ def _asks_scope(config: CrawlConfig, seeds: int) -> bool:
 async def _preferred(batches: AsyncIterator[list[Link]], patterns: Patterns) -> AsyncIterator[list[Link]]:
     async for batch in batches:
         yield [link._replace(priority=patterns.priority(link.url)) for link in batch] if patterns.prefer else batch
+
+
+async def _is_done(store: Store, crawl: Crawl, config: CrawlConfig) -> bool:
+    """Has a crawl nothing more to do, so that a recrawl is a new round? So too if one was killed as it was begun."""
+    tally = await store.tally(crawl)
+    return tally.queued == 0 or (config.max_pages is not None and taken(crawl, tally) >= config.max_pages)
 
 
 def _is_due(makers: Makers, max_age: float) -> IsDue:

@@ -100,16 +100,16 @@ def _frontier(store: Store, crawl: Crawl, config: Config, tally: Tally, clock: C
         crawl,
         config.politeness,
         agent=product_token(config.fetch.user_agent),
-        pages_left=None if pages is None else max(0, pages - _taken(crawl, tally)),
+        pages_left=None if pages is None else max(0, pages - taken(crawl, tally)),
         clock=clock,
         by_levels=config.crawl.depth <= LEVELS,
         limits=config.crawl,
     )
 
 
-def _taken(crawl: Crawl, tally: Tally) -> int:
+def taken(crawl: Crawl, tally: Tally) -> int:
     """The pages that count for --max-pages: in a recrawl those that it has asked for itself."""
-    return tally.pages if crawl.round == 1 else tally.new + tally.changed + tally.unchanged
+    return tally.pages if crawl.round == 1 else tally.asked
 
 
 def _writer(

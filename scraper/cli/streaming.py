@@ -52,6 +52,8 @@ class Stream:
 
 
 def _values(run: Run, visit: Visit) -> Iterator[dict[str, Any]]:
+    if visit.is_unchanged:
+        return
     if run.config.crawl.rules or run.config.crawl.extractors:
         for record in visit.records:
             yield {"url": visit.url.url, "rule": record.rule, "position": record.position, "data": record.data}

@@ -94,6 +94,11 @@ class Tally:
         return self.discovered == self.queued + self.fetched + self.redirected + self.skipped + self.failed
 
     @property
+    def asked(self) -> int:
+        """The pages that a recrawl has asked for so far and got."""
+        return self.new + self.changed + self.unchanged
+
+    @property
     def pages(self) -> int:
         """The pages among the fetched."""
         return self.fetched - self.listings

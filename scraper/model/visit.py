@@ -38,8 +38,8 @@ class CrawlUrl:
     `url` is canonical and the one fetched; `host` its politeness key (an origin); `id` its row in the store.
     `attempts` counts the attempts charged so far, `tried_at` is the moment of the first (UTC seconds). `via` holds the
     redirecting URLs that led here, oldest first. `seed` marks depth 0 and the redirect targets of seeds.
-    `due_at` and `rank` are its place in its host's queue. `etag` and `last_modified` are those of the page that is
-    stored of it, to ask whether it has changed.
+    `due_at` and `rank` are its place in its host's queue. `etag`, `last_modified` and `content_hash` are those of the
+    page that is stored of it, to tell whether it has changed; the hash is empty if it is to be made anew in any case.
     """
 
     id: int
@@ -57,6 +57,7 @@ class CrawlUrl:
     generation: int = 0
     etag: str | None = None
     last_modified: str | None = None
+    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,11 @@ class Visit:
     def is_listing(self) -> bool:
         """Did the URL turn out to be a sitemap or a feed?"""
         return self.kind is not None and self.kind is not Kind.PAGE
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Is the page as it is stored already? Then nothing of it is stored anew."""
+        return self.page is not None and self.page.content_hash == self.url.content_hash
 
     @property
     def records(self) -> tuple[Record, ...]:

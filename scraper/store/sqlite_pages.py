@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -18,7 +17,8 @@ NOT_MODIFIED = 304
 _INSERT_PAGE = (
     "INSERT OR REPLACE INTO page (url_id, crawl_id, status, content_type, charset, title, description, lang, text,"
     " bytes, content_hash, etag, last_modified, elapsed_ms, fetched_at, headings, headers, canonical, replacements,"
-    " first_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " first_at) VALUES (?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+    " (SELECT coalesce(first_at, fetched_at) FROM page WHERE url_id = ?1))"
 )
 _KEEP_VERSION = """
 INSERT INTO version (url_id, crawl_id, status, content_type, charset, title, description, lang, text, bytes,
@@ -45,28 +45,20 @@ class Changes(NamedTuple):
     vanished: int = 0
 
 
-class _Known(NamedTuple):
-    """What is stored of a page already."""
-
-    content_hash: str
-    first_at: float
-
-
 def store_pages(
     db: sqlite3.Connection, crawl: Crawl, visits: Sequence[Visit], config: StoreConfig, *, now: float
 ) -> Changes:
     """Store what is new or has changed, note what has not and what has gone."""
     pages = [(v, v.page, v.response) for v in visits if v.page is not None and v.response is not None]
-    known = _known(db, [v.url.id for v, _, _ in pages]) if crawl.round > 1 else {}
-    same = {v.url.id for v, p, _ in pages if v.url.id in known and known[v.url.id].content_hash == p.content_hash}
     unchanged = vanished = 0
     if crawl.round > 1:
-        answered = [(v.url.id, v.response) for v in visits if v.response is not None]
-        unchanged = _note_same(db, [(url, r) for url, r in answered if url in same or r.status == NOT_MODIFIED])
+        answered = [(v, v.response) for v in visits if v.response is not None]
+        unchanged = _note_same(db, [(v.url.id, r) for v, r in answered if v.is_unchanged or r.status == NOT_MODIFIED])
         vanished = _note_gone(db, visits, now)
-    pages = [(v, p, r) for v, p, r in pages if v.url.id not in same]
-    replaced = _keep_versions(db, [v.url.id for v, _, _ in pages if v.url.id in known], now)
-    _insert_pages(db, crawl.id, pages, known)
+    pages = [(v, p, r) for v, p, r in pages if not v.is_unchanged]
+    known = [v.url.id for v, _, _ in pages if v.url.content_hash is not None]
+    replaced = _keep_versions(db, known, now)
+    _insert_pages(db, crawl.id, pages)
     insert_records(db, [(v.url.id, p.records) for v, p, _ in pages])
     if config.links:
         _insert_links(db, pages)
@@ -74,8 +66,7 @@ def store_pages(
     records = sum(len(p.records) for _, p, _ in pages) - replaced
     if crawl.round == 1:
         return Changes(records)
-    changed = sum(v.url.id in known for v, _, _ in pages)
-    return Changes(records, len(pages) - changed, changed, unchanged, vanished)
+    return Changes(records, len(pages) - len(known), len(known), unchanged, vanished)
 
 
 def insert_records(db: sqlite3.Connection, made: Iterable[tuple[int, Iterable[Record]]]) -> None:
@@ -97,15 +88,6 @@ def count_rules(db: sqlite3.Connection, crawl_id: int, matched: Iterable[tuple[s
         " SET pages = pages + 1, empty = empty + excluded.empty, records = records + excluded.records",
         [(crawl_id, rule, records) for rule, records in matched],
     )
-
-
-def _known(db: sqlite3.Connection, ids: Sequence[int]) -> dict[int, _Known]:
-    rows = db.execute(
-        "SELECT url_id, content_hash, coalesce(first_at, fetched_at) FROM page"
-        " WHERE url_id IN (SELECT value FROM json_each(?))",
-        (json.dumps(ids),),
-    )
-    return {url: _Known(digest, first_at) for url, digest, first_at in rows}
 
 
 def _note_same(db: sqlite3.Connection, same: Iterable[tuple[int, Response]]) -> int:
@@ -135,12 +117,7 @@ def _keep_versions(db: sqlite3.Connection, changed: Sequence[int], now: float) -
     return removed
 
 
-def _insert_pages(
-    db: sqlite3.Connection,
-    crawl_id: int,
-    pages: Sequence[tuple[Visit, ParsedPage, Response]],
-    known: dict[int, _Known],
-) -> None:
+def _insert_pages(db: sqlite3.Connection, crawl_id: int, pages: Sequence[tuple[Visit, ParsedPage, Response]]) -> None:
     db.executemany(
         _INSERT_PAGE,
         [
@@ -148,7 +125,6 @@ def _insert_pages(
                 v.url.id, crawl_id, r.status, r.content_type or None, p.charset, p.title, p.description, p.lang, p.text,
                 p.size, p.content_hash, r.header("etag"), r.header("last-modified"), round(r.elapsed_ms, 3),
                 r.fetched_at, msgspec.json.encode(p.headings).decode(), _kept_headers(r), p.canonical, p.replacements,
-                known[v.url.id].first_at if v.url.id in known else None,
             )
             for v, p, r in pages
         ],

@@ -99,7 +99,8 @@ async def _claim(
         parameters += [host, now, enough, host, enough]
     rows = await db.execute_fetchall(
         "SELECT q.host_id, u.id, u.url, host.host, u.kind, u.depth, u.seed, u.via, u.attempts, u.tried_at, q.due_at,"
-        f" q.rank, u.generation, page.etag, page.last_modified FROM ({' UNION ALL '.join(parts)}) AS q"
+        " q.rank, u.generation, page.etag, page.last_modified, page.content_hash"
+        f" FROM ({' UNION ALL '.join(parts)}) AS q"
         " JOIN url AS u ON u.id = q.url_id JOIN host ON host.id = q.host_id LEFT JOIN page ON page.url_id = u.id",
         parameters,
     )
