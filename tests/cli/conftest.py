@@ -10,6 +10,7 @@ import logging
 import os
 import pty
 import signal
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -139,6 +140,17 @@ def home(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(_FORGOTTEN)]:
         monkeypatch.delenv(name)
     return folder
+
+
+@pytest.fixture
+def query(home):
+    """Ask the store as any other program would."""
+
+    def query(sql):
+        with contextlib.closing(sqlite3.connect(home / "scraper.db")) as db:
+            return db.execute(sql).fetchall()
+
+    return query
 
 
 @pytest.fixture

@@ -13,17 +13,6 @@ FAST = ("--parse-workers", "0", "--delay", "0", "--depth", 3)
 
 
 @pytest.fixture
-def query(home):
-    """Ask the store as any other program would."""
-
-    def query(sql):
-        with closing(sqlite3.connect(home / "scraper.db")) as db:
-            return db.execute(sql).fetchall()
-
-    return query
-
-
-@pytest.fixture
 def tagged(site):
     """Serve a page that has an ETag and answers 304 to who knows it."""
 
@@ -221,3 +210,29 @@ def test_a_page_that_failed_is_made_anew(run, site, query, tmp_path):
     assert "its rules or extractors have changed" in ended.err
     assert query("SELECT state FROM urls") == [("fetched",)]
     assert query("SELECT count(*) FROM records") == [(1,)]
+
+
+def test_a_stream_tells_only_of_what_is_new(run, first, site, tagged):
+    """With --stream a recrawl prints the pages that it stored: not those sent whole again and the same."""
+    tagged("/changing", "after")
+    ended = run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl", "--stream")
+    assert [line["url"] for line in ended.lines] == [site.url("/changing")]
+    assert "1 changed, 3 unchanged" in ended.err
+
+
+def test_killed_as_its_round_began(run, first, site, home):
+    """A recrawl killed after it took the crawl and before its round was there begins that round the next time."""
+    with closing(sqlite3.connect(home / "scraper.db")) as db, db:
+        db.execute("UPDATE crawl SET state = 'running', finished_at = NULL")
+    ended = run("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl")
+    assert "4 unchanged" in ended.err
+    assert sorted(site.paths()) == ["/", "/changing", "/going", "/same"]
+
+
+def test_a_limited_recrawl_goes_on_with_a_higher_limit(run, first, site):
+    """The same command with a higher --max-pages goes on with the round that is limited, as a crawl does."""
+    for limit, asked in ((2, 2), (3, 1), (100, 1)):
+        site.requests.clear()
+        command = ("crawl", site.url("/"), *FAST, "--name", "shop", "--recrawl", "--max-pages", limit)
+        assert run(*command).code == 0
+        assert len(site.paths()) == asked

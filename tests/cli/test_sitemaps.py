@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import sqlite3
-from contextlib import closing
 
 import pytest
 
@@ -32,17 +30,6 @@ def serve(site):
         site.page(path, body=body, headers={"Content-Type": content_type, **headers})
 
     return serve
-
-
-@pytest.fixture
-def query(home):
-    """Ask the store as any other program would."""
-
-    def query(sql):
-        with closing(sqlite3.connect(home / "scraper.db")) as db:
-            return db.execute(sql).fetchall()
-
-    return query
 
 
 @pytest.fixture

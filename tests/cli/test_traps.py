@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
-from contextlib import closing
 from itertools import count
 
 import pytest
@@ -13,17 +11,6 @@ from aiohttp import web
 
 HONEST = 12
 QUICK = ("--depth", 999, "--concurrency", 8)
-
-
-@pytest.fixture
-def query(home):
-    """Ask the store as any other program would."""
-
-    def query(sql):
-        with closing(sqlite3.connect(home / "scraper.db")) as db:
-            return db.execute(sql).fetchall()
-
-    return query
 
 
 @pytest.fixture
