@@ -16,6 +16,7 @@ from scraper.parse import looks_like_html, may_list, wanted
 from scraper.politeness import Fetch, Robots
 from scraper.printable import printable
 from scraper.scope import Patterns, Scope
+from scraper.secrets import redacted
 
 log = logging.getLogger(__name__)
 unreachable = logging.getLogger(f"{__name__}.unreachable")
@@ -211,7 +212,7 @@ def _log(visit: Visit) -> None:
             level,
             "%s %s %s %s",
             visit.state,
-            printable(visit.url.url),
+            printable(redacted(visit.url.url)),
             visit.reason or "",
-            printable(visit.detail or ""),
+            printable(redacted(visit.detail or "")),
         )

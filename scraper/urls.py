@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import ada_url
 
 from scraper.errors import UrlError
+from scraper.secrets import redacted
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
@@ -38,7 +39,6 @@ TRACKING = tuple(_TRACKING.split())
 
 _SPECIAL = ("http:", "https:", "ftp:", "ws:", "wss:", "file:")  # schemes whose hosts are domains
 _AUTHENTICATED = re.compile(r"^([^:/?]+://)[^/?]*@")  # in a serialised URL
-_USERINFO = re.compile(r"(:[/\\]*|^[/\\]{2})[^/\\?#]*@")  # in anything that somebody wrote
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986, section 2.3
 _HEXADECIMAL = frozenset("0123456789ABCDEFabcdef")
 _CUT_SHORT = _HEXADECIMAL | {""}  # what stands between a stray % and the next one that it could swallow
@@ -249,12 +249,10 @@ def _hint(line: str) -> str | None:
                 return None
             if scheme == "https":
                 continue  # what runs here seldom speaks TLS
-        meant = _USERINFO.sub(r"\1", guess)
-        return f"has no http:// or https:// scheme: did you mean {meant}?"
+        return f"has no http:// or https:// scheme: did you mean {redacted(guess)}?"
     return None
 
 
 def _refusal(text: str, why: str) -> UrlError:
-    """Make the error; its text is shown and logged, so that it is short and without user and password."""
-    shown = text[:200] if text.lower().startswith("mailto:") else _USERINFO.sub(r"\1", text)[:200]
-    return UrlError(shown, why)
+    """Make the error; its text is shown and logged, so that it is short and without secrets."""
+    return UrlError(redacted(text)[:200], why)

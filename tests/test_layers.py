@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "scraper"
 # From the bottom up; a unit may import those of lower layers, never one of its own. "" is `scraper/__init__.py`.
 LAYERS = [
     ["model"],
-    ["errors", "printable"],
+    ["errors", "printable", "secrets"],
     ["config", "urls"],
     ["traps"],
     ["scope", "seeds"],

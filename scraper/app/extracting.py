@@ -18,7 +18,9 @@ from scraper.config import Loaded
 from scraper.errors import ConfigError, ParseError, ParseInterrupted
 from scraper.model import Crawl
 from scraper.parse import Workers
+from scraper.printable import printable
 from scraper.scope import Patterns
+from scraper.secrets import redacted
 from scraper.store import Extraction, Remade, RuleTally, Store, StoredPage, finish
 
 log = logging.getLogger(__name__)
@@ -116,7 +118,7 @@ class Extracting:
         self.records += len(one.records)
         if one.failure is not None:
             self.failed += 1
-            log.warning("%s: %s", one.page.url, one.failure)
+            log.warning("%s: %s", printable(redacted(one.page.url)), printable(redacted(one.failure)))
 
     async def _batches(self, store: Store, extraction: Extraction, workers: Workers) -> AsyncGenerator[list[Remade]]:
         """Yield what is made of the pages, in their order: how far that has come is one number."""

@@ -15,6 +15,7 @@ from scraper.errors import UrlError
 from scraper.model import Reason, Response, Verdict
 from scraper.politeness.groups import IDENTIFIER, own_group
 from scraper.politeness.rules import Rules
+from scraper.secrets import without_userinfo
 
 AGENT = "scraper"
 LONGEST_FILE = 500 * 1024  # bytes; RFC 9309, section 2.5: at least that much is read
@@ -22,6 +23,7 @@ MOST_SITEMAPS = 100
 MOST_SITEMAP_LINES = 1000  # looked at
 
 _MARK = re.compile(rb"\xef(?:\xbb\xbf?)?(?![\x80-\xbf])")  # a byte order mark, as Google also when cut short
+_SITEMAP_LINE = re.compile(r"^[ \t]*sitemap[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 _NO_TEXT = re.compile("[\0\udc80-\udcff]")  # NUL, and octets that are no UTF-8
 
 # Where the name stands in a User-Agent that begins as a browser's does, most telling first.
@@ -126,7 +128,8 @@ def _text(body: bytes) -> str:
     else:
         mark = _MARK.match(body)
         text = body[mark.end() if mark else 0 :].decode("utf-8", "surrogateescape")
-    return _NO_TEXT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", text)
+    text = _NO_TEXT.sub(lambda match: f"%{ord(match[0]) & 0xFF:02X}", text)
+    return _SITEMAP_LINE.sub(lambda match: without_userinfo(match[0]), text)  # it is stored
 
 
 def _web_urls(texts: Iterable[str], base: str) -> tuple[str, ...]:

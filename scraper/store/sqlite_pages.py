@@ -10,6 +10,7 @@ import msgspec
 
 from scraper.config import StoreConfig
 from scraper.model import Crawl, ParsedPage, Record, Response, UrlState, Visit
+from scraper.secrets import without_userinfo
 
 GONE = frozenset({404, 410})  # statuses by which a page says that it is no more
 NOT_MODIFIED = 304
@@ -142,5 +143,6 @@ def _insert_links(db: sqlite3.Connection, pages: Sequence[tuple[Visit, ParsedPag
 
 
 def _kept_headers(response: Response) -> str:
-    """The headers as JSON, without cookies, which are secrets."""
-    return msgspec.json.encode([pair for pair in response.headers if not pair[0].startswith("set-cookie")]).decode()
+    """The headers as JSON, without cookies, which are secrets, and without user and password of URLs."""
+    kept = [(name, value) for name, value in response.headers if not name.startswith("set-cookie")]
+    return msgspec.json.encode([(name, without_userinfo(v) if "//" in v else v) for name, v in kept]).decode()

@@ -58,6 +58,7 @@ async def world(authority, certified, wired, forwarding, lookups):
             yield here, elsewhere, secure, Proxy("http", "127.0.0.1", relay.port)
 
 
+@pytest.mark.goal("G10", "secrets of an origin x other origins, 5 redirect codes each: none sent there")
 @pytest.mark.parametrize("elsewhere", ELSEWHERE)
 @pytest.mark.parametrize("kind", SECRETS)
 async def test_redirect_to_another_origin(kind, elsewhere, world, opened):
