@@ -25,6 +25,7 @@ _COMMANDS = {
     "query": ("Look", "query"),
     "export": ("Look", "export"),
     "config": ("Settings", "config"),
+    "db": ("Settings", "db"),
 }
 
 
