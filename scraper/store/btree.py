@@ -65,7 +65,7 @@ class Page:
         start = self._start + (12 if self.is_inner else 8)
         count = int.from_bytes(self._data[self._start + 3 : self._start + 5], "big") if self.kind else 0
         count = max(0, min(count, (len(self._data) - start) // 2))
-        places = struct.unpack_from(f">{count}H", self._data, start)
+        places = struct.unpack(f">{count}H", self._data[start : start + 2 * count])
         good = [at for at in places if start + 2 * count <= at < len(self._data)]
         self.whole = self.whole and len(good) == len(places)
         return good
