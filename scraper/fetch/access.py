@@ -72,7 +72,7 @@ class Access:
     def proxy(self, hostname: str) -> Proxy | None:
         """Return the proxy for a canonical host name; None is a direct connection."""
         if self.proxies:
-            name = hostname.removesuffix(".")  # the final dot must not lead around a proxy
+            name = hostname.rstrip(".")  # a final dot must not lead around a proxy, nor two, which are asked as one
             for patterns, proxy in self.proxies:
                 for pattern in patterns:
                     if name == pattern or (pattern[0] == "*" and name.endswith(pattern[1:])):
