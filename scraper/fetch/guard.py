@@ -2,7 +2,8 @@
 
 Public addresses may, by tables of our own: `ipaddress.is_global` lets through NAT64, 6to4 and more that lead inside. An
 IPv4 address embedded in IPv6 (`::ffff:0:0/96`, `64:ff9b::/96`) is unwrapped first and judged as IPv4. Private ones need
-an `--allow-private` range, or a seed typed as a literal address or `localhost`, which opens that address and port.
+an `--allow-private` range, or a seed typed as a literal address or `localhost`, which opens that address and port, but
+to no other name that leads there: whoever owns a name could lead it to a service that trusts only its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import errno
 import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -51,7 +52,10 @@ _REFUSED_V6 = tuple(
         "3fff::/20",
     )
 )
-_EMBEDDING = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_EMBEDDING = (_MAPPED, IPv6Network("64:ff9b::/96"))
+
+_Place: TypeAlias = tuple[IPv4Address | IPv6Address, int, str | None]  # port; the name looked up, None for none
 
 
 class PrivateAddressError(PermissionError):
@@ -76,15 +80,15 @@ class Guard:
         self._allowed = tuple(_network(text) for text in allowed)
         self._opened = frozenset(place for origin in origins for place in _places(origin))
 
-    def admits(self, address: str, port: int) -> bool:
-        """Tell whether this address may be connected at this port."""
-        try:
-            judged = _unwrapped(ip_address(address.partition("%")[0]))
-        except ValueError:
+    def admits(self, address: str, port: int, name: str | None = None) -> bool:
+        """Tell whether this address may be connected at this port; `name` is what was looked up to find it, if any."""
+        judged = _address(address)
+        if judged is None:
             return False
-        if _is_public(judged) or (judged, port) in self._opened:
+        if _is_public(judged) or any(judged in network for network in self._allowed):
             return True
-        return any(judged in network for network in self._allowed)
+        asked = None if name is None or _address(name) else name
+        return (judged, port, asked) in self._opened
 
     def open_socket(self, addr_info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
         """Make the socket for a `getaddrinfo` entry; raises PrivateAddressError if it may not be connected."""
@@ -106,7 +110,7 @@ class GuardedResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return at most MOST_ADDRESSES admitted addresses; raises PrivateAddressError if all are refused."""
         found = await self._found(host, port, family)
-        admitted = [place for place in found if self._guard.admits(place["host"], place["port"])]
+        admitted = [place for place in found if self._guard.admits(place["host"], place["port"], host)]
         if not admitted:
             raise PrivateAddressError(found[0]["host"])
         return admitted[:MOST_ADDRESSES]
@@ -114,7 +118,7 @@ class GuardedResolver(AbstractResolver):
     async def judge(self, host: str, port: int) -> None:
         """Raise PrivateAddressError if any address of a name is refused: for who looks the name up anew and chooses."""
         for place in await self._found(host, port, socket.AF_UNSPEC):
-            if not self._guard.admits(place["host"], place["port"]):
+            if not self._guard.admits(place["host"], place["port"], host):
                 raise PrivateAddressError(place["host"])
 
     async def _found(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
@@ -133,23 +137,31 @@ class GuardedResolver(AbstractResolver):
 
 def _network(text: str) -> IPv4Network | IPv6Network:
     try:
-        return ip_network(text.strip(), strict=False)
+        network = ip_network(text.strip(), strict=False)
     except ValueError:
         raise ConfigError(f"allow-private: {text!r} is not an address range such as 10.0.0.0/8 or ::1/128") from None
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - 96))
+    return network
 
 
-def _places(origin: str) -> list[tuple[IPv4Address | IPv6Address, int]]:
+def _places(origin: str) -> list[_Place]:
+    """The places that a typed seed opens: to whom names the address itself, and for `localhost` to that name too."""
     parts = urlsplit(origin)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if parts.hostname == "localhost":
-        return [(IPv4Address("127.0.0.1"), port), (IPv6Address("::1"), port)]
+        loopback = IPv4Address("127.0.0.1"), IPv6Address("::1")
+        return [(address, port, name) for address in loopback for name in (None, "localhost")]
+    address = _address(parts.hostname or "")
+    return [(address, port, None)] if address is not None else []
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address that a text is, without its zone and unwrapped; None if it is none."""
     try:
-        return [(_unwrapped(ip_address(parts.hostname or "")), port)]
+        address = ip_address(text.partition("%")[0])
     except ValueError:
-        return []
-
-
-def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+        return None
     if isinstance(address, IPv6Address) and any(address in network for network in _EMBEDDING):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address

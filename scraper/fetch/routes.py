@@ -2,8 +2,11 @@
 
 A proxy hides the target from the guard, which judges sockets: so the target is judged before the proxy is asked. An
 address by itself; a name by looking it up here, and then by all of its addresses, as the proxy looks it up anew and
-picks one. Only a proxy with `resolve = false` is trusted to judge names. A proxy's own address needs no leave: somebody
-configured it. The proxies and the netrc file of the environment are not used.
+picks one. Between the two a name may change: http, https and socks5h proxies are given names all the same, since many
+refuse addresses, and virtual hosts need names (RFC 9112, section 3.2.2); what they may reach is for them to bound.
+socks4 and socks5 are given the address that was judged, which leaves no gap. Only a proxy with `resolve = false` is
+trusted to judge names. A proxy's own address needs no leave: somebody configured it. The proxies and the netrc file of
+the environment are not used.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ class Routes:
         self._concurrency = concurrency
         self._clock = clock
         self._resolver = GuardedResolver(guard, KnownNames(aiohttp.ThreadedResolver(), clock))
-        self._judged: dict[tuple[str, int], float] = {}  # until when a name need not be looked up again
+        self._judged: dict[str, float] = {}  # until when a name need not be looked up again
         self._proxied: dict[Proxy, Route] = {}
         self.direct = Route(
             new_session(
@@ -89,19 +92,20 @@ class Routes:
 
     async def judge(self, proxy: Proxy, host: str, port: int) -> None:
         """Raise PrivateAddressError if a proxy must not be asked for this target, gaierror if there is no such name."""
-        name = host.removesuffix(".")
+        name = host.rstrip(".")  # of several dots a proxy may make what it likes
         if name == "localhost" or name.endswith(".localhost"):  # never anything else (RFC 6761, section 6.3)
-            host = "127.0.0.1"
-        if ":" in host or urls.is_address(host):
-            if not self._guard.admits(host, port):
-                raise PrivateAddressError(host)
+            if not self._guard.admits("127.0.0.1", port, host):
+                raise PrivateAddressError("127.0.0.1")
+        elif ":" in host or urls.is_address(name):
+            if not self._guard.admits(name, port):
+                raise PrivateAddressError(name)
         elif proxy.takes_names and proxy.resolve:
             now = self._clock()
-            if 0 < self._judged.get((host, port), now) - now <= DNS_LIFETIME:
+            if 0 < self._judged.get(host, now) - now <= DNS_LIFETIME:  # a clock that was set back does not prolong
                 return
             await self._resolver.judge(host, port)
-            self._judged.pop((host, port), None)
-            self._judged[host, port] = now + DNS_LIFETIME
+            self._judged.pop(host, None)
+            self._judged[host] = now + DNS_LIFETIME  # at every port: seeds open none to a name
             if len(self._judged) > DNS_NAMES:
                 del self._judged[next(iter(self._judged))]
 
