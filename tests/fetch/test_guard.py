@@ -252,6 +252,13 @@ async def test_resolver_is_bounded():
     assert len(await resolver.resolve("example.com", 80)) == MOST_ADDRESSES
 
 
+@pytest.mark.parametrize("answer", [(), UnicodeError("label empty or too long")], ids=["none", "no name"])
+async def test_resolver_without_an_address(answer):
+    """A name that no address is found for, or that cannot be looked up at all, is told as the system tells it."""
+    with pytest.raises(socket.gaierror):
+        await GuardedResolver(Guard(), _Names(answer)).resolve("a..example", 80)
+
+
 async def test_resolver_close():
     """Closing the guarded resolver closes the one behind it."""
     names = _Names(["8.8.8.8"])

@@ -6,7 +6,7 @@ import pytest
 
 from scraper import urls
 from scraper.config import FetchConfig
-from scraper.fetch import Access, Fetcher, Guard, Proxy
+from scraper.fetch import Access, Fetcher, Guard, Proxy, routes
 from scraper.model import Reason
 
 KINDS = ["http", "https", "socks4", "socks5", "socks5h"]
@@ -81,6 +81,17 @@ async def test_names_are_judged_again(network, attempt):
             for port in (80, 443):
                 found = await attempt(fetcher, f"http://turns.example:{port}/")
                 assert found in ASKED if expected else found == Reason.PRIVATE_ADDRESS, (now, port)
+
+
+async def test_few_judged_names_are_remembered(network, attempt, monkeypatch):
+    """However many names a page names, so many are remembered as judged; the oldest is judged anew (C4)."""
+    monkeypatch.setattr(routes, "DNS_NAMES", 2)
+    async with Fetcher(FetchConfig(), Guard(), concurrency=1, access=_through("http")) as fetcher:
+        for number in range(4):
+            assert await attempt(fetcher, f"http://n{number}.example/") in ASKED
+        network.names.default = ["10.0.0.1"]
+        found = [await attempt(fetcher, f"http://n{number}.example/") in ASKED for number in range(4)]
+    assert found == [False, False, True, True]
 
 
 @pytest.mark.parametrize("name", ["direct.example", "inside.example", "127.0.0.1", "localhost"])
