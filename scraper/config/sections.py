@@ -60,6 +60,7 @@ class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     first_byte_timeout: float = 20.0
     idle_timeout: float = 15.0
     total_timeout: float = 120.0
+    least_rate: float = 100.0
     max_body: int = 16 * UNITS
     max_headers: int = 256
     max_header_bytes: int = 32 * 1024
@@ -73,6 +74,7 @@ class FetchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         one_line(self, "user_agent", "access", "cookie_file")
         more_than_zero(self, "connect_timeout", "first_byte_timeout", "idle_timeout", "total_timeout")
         at_least(self, 1, "max_body", "max_headers", "max_header_bytes")
+        at_least(self, 0, "least_rate")
         are_networks(self, "allow_private")
         are_origins(self, "allow_origins")
 

@@ -64,8 +64,8 @@ FAILURES = (
     Failure(Reason.CONNECT, "", "refused or no way there: down, or restarting", breaker="counts", pace="fewer"),
     Failure(Reason.RESET, "", "closed without an answer: overloaded, or restarting", breaker="counts", pace="fewer"),
     Failure(
-        Reason.TIMEOUT, "total", "much came, too slowly; it would again, and takes a slot so long",
-        ("total",), retries=1, breaker="counts", pace="fewer",
+        Reason.TIMEOUT, "total, least rate", "too little came for the time; it would again, and takes a slot so long",
+        ("total", "least rate"), retries=1, breaker="counts", pace="fewer",
     ),
     Failure(
         Reason.TIMEOUT, "connect, first byte, idle", "overloaded, or hanging", breaker="counts", pace="fewer",
