@@ -69,8 +69,7 @@ class SocksConnector(ProxyConnector):
                 error = SocksError(None, "malformed reply, or a name it cannot be sent")
                 continue
             name = host.rstrip(".") if ssl is not None else None
-            handler = lambda: ResponseHandler(self._loop)  # noqa: E731
-            return await self._loop.create_connection(handler, sock=connected, ssl=ssl, server_hostname=name)
+            return await self._loop.create_connection(self._factory, sock=connected, ssl=ssl, server_hostname=name)
         assert error is not None
         raise error
 
