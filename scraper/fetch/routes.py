@@ -18,8 +18,8 @@ import aiohttp
 
 from scraper import urls
 from scraper.fetch.access import NOTHING, Access, Proxy
-from scraper.fetch.guard import Guard, GuardedResolver, PrivateAddressError
-from scraper.fetch.names import KnownNames
+from scraper.fetch.guard import MOST_ADDRESSES, Guard, GuardedResolver, PrivateAddressError
+from scraper.fetch.names import KnownNames, system_names
 
 DNS_LIFETIME = 300  # seconds
 DNS_NAMES = 100_000
@@ -45,7 +45,8 @@ class Route:
 class Routes:
     """The ways there are; opened and closed with the fetcher.
 
-    `new_session` makes a session of a connector and the URL of an HTTP proxy. Moments of `clock` are in seconds.
+    `new_session` makes a session of a connector and the URL of an HTTP proxy. Moments of `clock` are in seconds, and so
+    is `patience`, for which a name is waited for.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class Routes:
         *,
         concurrency: int,
         clock: Callable[[], float],
+        patience: float,
     ) -> None:
         self._guard = guard
         self._access = access if access is not None and access.proxies else None
         self._new_session = new_session
         self._concurrency = concurrency
         self._clock = clock
-        self._resolver = GuardedResolver(guard, KnownNames(aiohttp.ThreadedResolver(), clock))
+        self._resolver = GuardedResolver(guard, KnownNames(system_names(), clock, patience))
         self._judged: dict[str, float] = {}  # until when a name need not be looked up again
         self._proxied: dict[Proxy, Route] = {}
         self.direct = Route(
@@ -70,6 +72,7 @@ class Routes:
                 aiohttp.TCPConnector(
                     limit=concurrency,
                     limit_per_host=0,
+                    interleave=MOST_ADDRESSES,  # each is tried once: with one of them aiohttp tries the others anew
                     ttl_dns_cache=DNS_LIFETIME,
                     dns_cache_max_size=DNS_NAMES,
                     resolver=self._resolver,
