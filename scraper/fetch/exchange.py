@@ -1,16 +1,14 @@
-"""What aiohttp leaves open about one request: whose time is up, no second request, no reader left waiting."""
+"""What aiohttp leaves open about one request: whose time is up, no second request, no body that only trickles."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
+from typing import NoReturn
 
 import aiohttp
-
-from scraper.fetch.body import BodyError
-from scraper.model import Reason
 
 
 class Deadline:
@@ -44,6 +42,11 @@ class Deadline:
         self._due = min(ends_at, self._last)
         if self._timer is not None and self._due < self._timer.when():
             self._set()
+
+    def expire(self, phase: str) -> NoReturn:
+        """Raise TimeoutError: the time of this phase is up, by another measure than the clock's."""
+        self.phase = phase
+        raise TimeoutError
 
     def _set(self) -> None:
         if self._timer is not None:
@@ -105,29 +108,26 @@ def tracing() -> aiohttp.TraceConfig:
     return trace
 
 
-@contextmanager
-def failing_with_connection(answer: aiohttp.ClientResponse) -> Iterator[None]:
-    """Fail the reader of a body when its connection is gone: after a bad chunk aiohttp leaves it waiting for ever."""
-    protocol = answer.connection.protocol if answer.connection is not None else None
-    lost = protocol.closed if protocol is not None else None
-    if lost is None:
-        yield
-        return
+class Flow:
+    """A body as it comes: at least `least_rate` bytes a second in each `stretch` of seconds waited for it."""
 
-    def fail(_: object) -> None:
-        if not answer.content.is_eof() and answer.content.exception() is None:
-            answer.content.set_exception(BodyError(Reason.PROTOCOL, "malformed body framing"))
+    def __init__(self, content: aiohttp.StreamReader, deadline: Deadline, least_rate: float, stretch: float) -> None:
+        self._content = content
+        self._deadline = deadline
+        self._least_rate = least_rate
+        self._stretch = stretch
+        self._clock = asyncio.get_running_loop().time
+        self._waited = 0.0
+        self._came = 0  # bytes in this stretch
 
-    lost.remove_done_callback(_retrieve)  # one of them a connection, however many requests it carries
-    lost.add_done_callback(_retrieve)
-    lost.add_done_callback(fail)
-    try:
-        yield
-    finally:
-        lost.remove_done_callback(fail)
-
-
-def _retrieve(lost: asyncio.Future[None]) -> None:
-    """Look at how a connection ended: asyncio complains about exceptions nobody looked at."""
-    if not lost.cancelled():
-        lost.exception()
+    async def read(self) -> bytes:
+        """Return what has come; raises TimeoutError if that was too little for the time."""
+        began = self._clock()
+        chunk = await self._content.readany()
+        self._waited += self._clock() - began
+        self._came += len(chunk)
+        if self._waited >= self._stretch:
+            if self._came < self._least_rate * self._waited and not self._content.at_eof():
+                self._deadline.expire("least rate")
+            self._waited, self._came = 0.0, 0
+        return chunk

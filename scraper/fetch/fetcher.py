@@ -6,12 +6,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import metadata
 from types import TracebackType
 from typing import Protocol, Self
 
 import aiohttp
 import yarl
+from aiohttp.client_proto import ResponseHandler
 
 from scraper import urls
 from scraper.config import FetchConfig
@@ -19,7 +21,8 @@ from scraper.errors import PermanentFetchError, TransientFetchError, UrlError
 from scraper.fetch.access import Access
 from scraper.fetch.answers import fault_of, headers_of
 from scraper.fetch.body import ACCEPTED, STEP, BodyError, Decoder, codings
-from scraper.fetch.exchange import Deadline, Exchange, failing_with_connection, tracing
+from scraper.fetch.connection import HEAD_LINES, Connection
+from scraper.fetch.exchange import Deadline, Exchange, Flow, tracing
 from scraper.fetch.guard import Guard
 from scraper.fetch.reasons import retry_after, status_line, translated
 from scraper.fetch.routes import Route, Routes
@@ -31,6 +34,7 @@ ASK_AGAIN = frozenset({408, 425, 429})  # besides every 5xx but these
 HOPELESS = frozenset({501, 505, 506, 510})
 NO_BODY = frozenset({204, 205, 304})
 NO_LENGTH = "no Content-Length: body ended with the connection"
+LOOKUP_SHARE = 0.8  # of the time to connect: then a name server that is silent is told from a host that is
 SETTLE_BYTES = 64 * 1024  # of a body nobody wants: reading them is cheaper than a new connection
 SETTLE_SECONDS = 1.0
 
@@ -76,7 +80,12 @@ class Fetcher:
 
     async def __aenter__(self) -> Self:
         self._routes = Routes(
-            self._guard, self._access, self._new_session, concurrency=self._concurrency, clock=self._clock
+            self._guard,
+            self._access,
+            self._new_session,
+            concurrency=self._concurrency,
+            clock=self._clock,
+            patience=LOOKUP_SHARE * self._config.connect_timeout,
         )
         return self
 
@@ -88,6 +97,9 @@ class Fetcher:
             self._routes = None
 
     def _new_session(self, connector: aiohttp.TCPConnector, proxy: str | None) -> aiohttp.ClientSession:
+        most_head = HEAD_LINES * self._config.max_header_bytes
+        factory: Callable[[], ResponseHandler] = partial(Connection, asyncio.get_running_loop(), most_head)
+        connector._factory = factory  # type: ignore[assignment]  # noqa: SLF001 - there is no other way
         return aiohttp.ClientSession(
             connector=connector,
             proxy=proxy,
@@ -141,7 +153,7 @@ class Fetcher:
                     trace_request_ctx=exchange,
                 ) as answer:
                     response = Response(url, answer.status, headers_of(answer), fetched_at=self._clock())
-                    self._check(response, route, conditional=sent is not None and not _CONDITIONS.isdisjoint(sent))
+                    self._check(response, answer, route, sent)
                     body, note = await self._body(answer, response, deadline, wanted, limit)
         elapsed_ms = (time.monotonic() - began) * 1000
         return Response(url, response.status, response.headers, body, elapsed_ms, response.fetched_at, note=note)
@@ -171,9 +183,12 @@ class Fetcher:
         sent.update(route.headers(target.scheme))
         return sent
 
-    def _check(self, response: Response, route: Route, *, conditional: bool) -> None:
+    def _check(
+        self, response: Response, answer: aiohttp.ClientResponse, route: Route, sent: dict[str, str] | None
+    ) -> None:
         """Raise FetchError for an answer that is none; keep the cookies of every other, whatever its status."""
-        if fault := fault_of(response, conditional=conditional):
+        conditional = sent is not None and not _CONDITIONS.isdisjoint(sent)
+        if fault := fault_of(response, answer, conditional=conditional):
             raise PermanentFetchError(response.url, Reason.PROTOCOL, fault)
         if route.refuses(response.url.partition(":")[0], response.status):
             detail = f"proxy {route.proxy}: {status_line(response.status)}"
@@ -191,6 +206,7 @@ class Fetcher:
     ) -> tuple[bytes, str | None]:
         """Return the body and a note on it, as far as the answer is one to read."""
         status = response.status
+        deadline.enter("idle", 2 * SETTLE_SECONDS)  # the headers are there: no other phase ends before settling does
         if status in ASK_AGAIN or status >= 500:
             await _settle(answer)
             reason = Reason.HTTP_5XX if status >= 500 else Reason.HTTP_4XX
@@ -200,8 +216,7 @@ class Fetcher:
         if not 200 <= status < 300 or status in NO_BODY or not (wanted is None or wanted(response.content_type)):
             await _settle(answer)
             return b"", None
-        with failing_with_connection(answer):
-            body = await self._decoded(answer, response, deadline, limit)
+        body = await self._decoded(answer, response, deadline, limit)
         has_length = response.header("content-length") or response.header("transfer-encoding")
         return body, None if has_length else NO_LENGTH
 
@@ -213,10 +228,11 @@ class Fetcher:
         too_large = BodyError(Reason.TOO_LARGE, f"over {most} bytes")
         if limit is None and (answer.content_length or 0) > most:
             raise too_large
+        flow = Flow(answer.content, deadline, self._config.least_rate, 2 * self._config.idle_timeout)
         pieces: list[bytes] = []
         while not (decoder.overflowed or answer.content.at_eof()):
             deadline.enter("idle", self._config.idle_timeout)
-            for piece in decoder.feed(await answer.content.readany()):
+            for piece in decoder.feed(await flow.read()):
                 pieces.append(piece)
                 if len(piece) >= STEP:
                     await asyncio.sleep(0)  # a small chunk can decode to megabytes: let the others go on
@@ -262,7 +278,7 @@ async def _settle(answer: aiohttp.ClientResponse) -> None:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while left > 0 and (chunk := await answer.content.readany()):
                     left -= len(chunk)
-        except (TimeoutError, aiohttp.ClientError):
+        except (TimeoutError, aiohttp.ClientError, BodyError):
             left = 0
         if left > 0:
             return

@@ -122,12 +122,12 @@ def _system_words(error: BaseException) -> str:
     match error:
         case PrivateAddressError():
             return error.address
-        case ssl.SSLCertVerificationError(verify_message=words) if words:
-            return str(words)
-        case ssl.SSLError(reason=words) if words:
+        case ssl.SSLCertVerificationError(verify_message=words) | ssl.SSLError(reason=words) if words:
             return str(words)
         case socket.gaierror(errno=number, strerror=words) | OSError(errno=None as number, strerror=words) if words:
             return _LOOKUPS.get(number, words)
+        case ConnectionResetError(errno=None):  # asyncio's own, of a handshake cut off
+            return "closed before the connection stood"
         case OSError(errno=int(number)):  # not its text, into which asyncio and aiohttp write addresses
             return os.strerror(number)
     return type(error).__name__

@@ -299,6 +299,16 @@ async def test_total_timeout(head, outcome):
     assert (error.reason, error.detail) == (Reason.TIMEOUT, "total")
 
 
+@pytest.mark.parametrize(
+    ("rate", "detail"), [(0, "total"), (100, "total"), (50_000, "least rate")], ids=["any", "enough", "too little"]
+)
+async def test_least_rate(rate, detail, outcome):
+    """A body that comes at less than `least_rate` is a `timeout` long before the total is up; 0 lets any come (B6)."""
+    async with dripping(OK + b"Content-Length: 9999999\r\n\r\n", b"x" * 50) as url:
+        error = await outcome(url, idle_timeout=0.1, total_timeout=0.6, least_rate=rate)
+    assert (error.reason, error.detail) == (Reason.TIMEOUT, detail)
+
+
 async def test_connect_timeout_in_the_handshake(outcome):
     """A server that stalls in the TLS handshake is a `timeout` of the connect phase."""
     async with dripping(b"", b"") as url:
@@ -316,8 +326,8 @@ class _Silent(aiohttp.abc.AbstractResolver):
         pass
 
 
-async def test_connect_timeout_in_the_lookup(monkeypatch, outcome):
-    """A name server that does not answer is a `timeout` of the connect phase."""
+async def test_silent_name_server(monkeypatch, outcome):
+    """A name server that does not answer is `dns`, before the time to connect is over (B10)."""
     monkeypatch.setattr(aiohttp, "ThreadedResolver", _Silent)
-    error = await outcome("http://silent.example/", connect_timeout=0.05)
-    assert (error.reason, error.detail) == (Reason.TIMEOUT, "connect")
+    error = await outcome("http://silent.example/", connect_timeout=0.5)
+    assert (error.reason, error.detail) == (Reason.DNS, "no answer from the name server for now")

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scraper.errors import PermanentFetchError
+from scraper.fetch import Guard
 from scraper.fetch.reasons import explained, retry_after
 from scraper.model import Reason
 
@@ -87,18 +88,82 @@ async def test_tls(authority, serving, wired, outcome):
         assert (await outcome(wire.url)).body == b"hi"
 
 
-@pytest.mark.parametrize("fault", ["untrusted", "wrong host", "expired"])
-async def test_bad_certificate(fault, authority, serving, wired, outcome):
-    """A certificate that is self-signed, another host's or expired is `tls`, and nothing is sent."""
-    certificate = {
-        "untrusted": lambda: trustme.CA().issue_cert("127.0.0.1"),
-        "wrong host": lambda: authority.issue_cert("example.com"),
-        "expired": lambda: authority.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 2, tzinfo=UTC)),
-    }[fault]()
-    async with wired(tls=serving(certificate)) as wire:
-        error = await outcome(wire.url)
-        assert wire.asked == 0
-    assert (type(error), error.reason) == (PermanentFetchError, Reason.TLS)
+def _self_signed() -> ssl.SSLContext:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with authority.private_key_pem.tempfile() as key, authority.cert_pem.tempfile() as certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+# What a server shows, made by an authority that we trust, for which host, and whether that is good.
+CERTIFICATES = {
+    "its own": (lambda made, serving: serving(made("www.example.com")), "www.example.com", True),
+    "of several": (lambda made, serving: serving(made("a.example", "www.example.com")), "www.example.com", True),
+    "wildcard": (lambda made, serving: serving(made("*.example.com")), "www.example.com", True),
+    "wildcard for two labels": (lambda made, serving: serving(made("*.example.com")), "a.b.example.com", False),
+    "wildcard for none": (lambda made, serving: serving(made("*.example.com")), "example.com", False),
+    "wildcard of a suffix": (lambda made, serving: serving(made("*.com")), "example.com", False),
+    "another host's": (lambda made, serving: serving(made("example.org")), "www.example.com", False),
+    "a longer name": (lambda made, serving: serving(made("www.example.com.evil.example")), "www.example.com", False),
+    "an address": (lambda made, serving: serving(made("127.0.0.1")), "www.example.com", False),
+    "name in the subject": (
+        lambda made, serving: serving(made("a.example", common_name="www.example.com")), "www.example.com", False
+    ),
+    "expired": (
+        lambda made, serving: serving(made("www.example.com", not_after=datetime(2020, 1, 2, tzinfo=UTC))),
+        "www.example.com", False,
+    ),
+    "not yet valid": (
+        lambda made, serving: serving(made("www.example.com", not_before=datetime(2100, 1, 2, tzinfo=UTC))),
+        "www.example.com", False,
+    ),
+    "unknown authority": (
+        lambda made, serving: serving(trustme.CA().issue_cert("www.example.com")), "www.example.com", False
+    ),
+    "self-signed": (lambda made, serving: _self_signed(), "www.example.com", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("shown", "host", "good"), CERTIFICATES.values(), ids=CERTIFICATES)
+async def test_certificate(shown, host, good, authority, serving, wired, lookups, outcome):
+    """A certificate must be valid now, of a known authority and for this host; else it is `tls`, nothing sent (B9)."""
+    lookups.table[host] = ["127.0.0.1"]
+    async with wired(OK + b"Content-Length: 2\r\n\r\nhi", tls=shown(authority.issue_cert, serving)) as wire:
+        ended = await outcome(wire.url.replace("127.0.0.1", host))
+        assert wire.asked == int(good)
+    assert good or (type(ended), ended.reason) == (PermanentFetchError, Reason.TLS)
+
+
+async def test_many_addresses(lookups, outcome):
+    """A name with a thousand addresses costs sixteen attempts to connect at most, in the time to connect (B10)."""
+    lookups.table["many.example"] = [f"127.9.{number // 250}.{number % 250 + 1}" for number in range(1000)]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    tried = []
+
+    class Counting(Guard):
+        def open_socket(self, addr_info):
+            tried.append(addr_info[4][0])
+            return super().open_socket(addr_info)
+
+    error = await outcome(f"http://many.example:{port}/", guard=Counting(["127.0.0.0/8"]))
+    assert error.reason == Reason.CONNECT
+    assert len(tried) == len(set(tried)) == 16
+
+
+async def test_full_backlog(outcome):
+    """A server that accepts no connection is a `timeout` of the connect phase (B6)."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        error = await outcome(f"http://127.0.0.1:{full.getsockname()[1]}/", connect_timeout=0.2)
+        for filler in fillers:
+            filler.close()
+    assert (error.reason, error.detail) == (Reason.TIMEOUT, "connect")
 
 
 async def test_plain_server_behind_https(outcome):
