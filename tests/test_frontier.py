@@ -11,11 +11,13 @@ from itertools import count, pairwise
 import pytest
 
 from scraper import outcome, urls
-from scraper.config import BreakerConfig, PolitenessConfig, RetryConfig
+from scraper.config import BreakerConfig, CrawlConfig, PolitenessConfig, RetryConfig
 from scraper.errors import BreakerOpen, PermanentFetchError, RetryLater, TransientFetchError
 from scraper.frontier import Frontier
-from scraper.model import CrawlState, Kind, Link, Reason, Response, UrlState, Visit
-from scraper.politeness import judge_robots
+from scraper.frontier.budget import Budget
+from scraper.frontier.line import HostLine
+from scraper.model import CrawlState, CrawlUrl, HostState, Kind, Link, Reason, Response, UrlState, Visit
+from scraper.politeness import Host, judge_robots
 from scraper.store import NewCrawl, open_sqlite
 
 START = 1_000_000.0
@@ -436,6 +438,18 @@ async def test_robots_asks_for_patience(store, begin):
     assert [round(at - START) for at, _ in drive.asked()] == [0, 50, 250, 251]
 
 
+@pytest.mark.parametrize(("wait", "remembered"), [(None, 0), (50.0, 1)], ids=["soon", "later"])
+async def test_robots_patience_is_remembered_at_once(store, begin, wait, remembered):
+    """A Retry-After of robots.txt comes with no visit, and is to be saved at once: a kill must not forget it (B11)."""
+    crawl = await begin(pages_of("a.example", 1))
+    error = TransientFetchError("http://a.example/robots.txt", Reason.HTTP_4XX, "429 Too Many Requests", wait)
+    drive = Drive(store, crawl, PolitenessConfig(), lambda _: error)
+    calls = []
+    drive.frontier.remember = lambda: calls.append(drive.now)
+    await drive.run(until=START)
+    assert len(calls) == remembered
+
+
 async def test_robots_fail_again(store, begin):
     """After an answer the waits for a robots.txt that fails begin anew."""
     crawl = await begin(pages_of("a.example", 4))
@@ -507,6 +521,25 @@ async def test_an_open_breaker(store, begin, ended):
     assert starts == [0, 0, 5, 5, 40, 105, 110, 110]
     states = Counter((await ended()).values())
     assert states == {("failed", "connect", 1): 5, ("fetched", None, 1): 3}
+
+
+@pytest.mark.parametrize(
+    ("well", "attempts", "first"),
+    [(False, [2, 1, 0, 0], 2), (False, [0, 1], 0), (False, [3, 1], 0), (True, [2, 1, 0], 0)],
+    ids=["untried", "first untried", "all tried", "well"],
+)
+def test_the_probe_was_not_tried_before(well, attempts, first):
+    """A host in trouble is probed with a URL that has not failed yet, if there is one (B12)."""
+    host = Host(HostState("http://a.example", 1), FRAGILE, agent="scraper")
+    while not well and host.is_well:
+        host.breaker.failed(START, host.breaker.enter(START))
+    line = HostLine(host, Budget(CrawlConfig()))
+    line.waiting.extend(
+        CrawlUrl(n, f"http://a.example/{n}", host.name, host_id=1, attempts=tried) for n, tried in enumerate(attempts)
+    )
+    assert line.due_at(START) is not None
+    assert line.hand_out(START + 30).url.id == first
+    assert len(line.waiting) == len(attempts) - 1
 
 
 async def test_the_probe_is_alone(store, begin):

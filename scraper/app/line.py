@@ -76,7 +76,7 @@ async def opened_line(
             clock=clock,
         )
         writer = _writer(store, crawl, config, crawler, frontier=frontier, add=add)
-        frontier.starving = writer.flush
+        frontier.starving, frontier.remember = writer.flush, writer.remember
         async with kept_alive(store, crawl, lambda: crawler.stop(0)):
             yield Line(crawler, frontier, writer, workers.makers.names)
 

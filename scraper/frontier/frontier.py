@@ -37,8 +37,8 @@ class Frontier:
     """An async iterator of handouts, until the crawl is exhausted, its page budget is spent, or `stop` is called.
 
     `pages_left` is exact: what is handed out and may become a page counts until it has ended otherwise. `starving` is
-    called when nothing can be handed out before ended visits are saved. `wait` returns when the event is set or the
-    seconds have passed.
+    called when nothing can be handed out before ended visits are saved, `remember` when a host has news that must be
+    saved and comes with no visit. `wait` returns when the event is set or the seconds have passed.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Frontier:
         self._clock = clock
         self._wait = wait
         self.starving: Callable[[], None] = lambda: None
+        self.remember: Callable[[], None] = lambda: None
         self._turns = Turns()
         self._window = Window(store, crawl, admission, self._turns, size=hosts_at_once)
         self._refused: deque[Handout] = deque()
@@ -153,7 +154,8 @@ class Frontier:
                 self._open_pages -= 1
                 spent = line.budget.end(url, visit)
         if line.host.clock.next_at > self._clock() + LONGEST_UNSAVED:
-            self.starving()  # the host asked to be left alone: a kill must not make us forget it
+            # The host asked to be left alone, and a kill must not make us forget it. A visit has yet to come in line.
+            (self.remember if visit is None else self.starving)()
         if visit is not None:
             self._ended_unsaved += 1
             if visit.state is UrlState.FETCHED and self._pages_left is not None and not visit.is_listing:

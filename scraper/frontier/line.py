@@ -60,14 +60,21 @@ class HostLine:
         return None if self.next_due_at is None else max(due_at, self.next_due_at)
 
     def _bring_forward(self) -> bool:
-        """Put first what no budget holds; False if all that waits is held by what is out."""
-        for place, url in enumerate(self.waiting):
-            if not self.budget.holds(url):
-                if place:
-                    del self.waiting[place]
-                    self.waiting.appendleft(url)
-                return True
-        return not self.waiting
+        """Put first what no budget holds; False if all that waits is held by what is out.
+
+        A host in trouble is judged by a URL that was not tried yet, if there is one: others may fail by themselves.
+        """
+        free = (place for place, url in enumerate(self.waiting) if not self.budget.holds(url))
+        first = next(free, None)
+        if first is None:
+            return not self.waiting
+        if not self.host.is_well and self.waiting[first].attempts:
+            first = next((place for place in free if not self.waiting[place].attempts), first)
+        if first:
+            url = self.waiting[first]
+            del self.waiting[first]
+            self.waiting.appendleft(url)
+        return True
 
     def add(self, claimed: Claimed) -> None:
         """Take in what was claimed, but for what has to wait for a lesser depth: that stays in the store."""

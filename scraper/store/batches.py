@@ -30,6 +30,7 @@ class Writer:
         self._age = age
         self._pending: list[Visit] = []
         self._flushing = False
+        self._has_news = False
         self._ended = False
         self._closing = False
         self._told = False
@@ -40,6 +41,11 @@ class Writer:
     def flush(self) -> None:
         """Close the batch as soon as there is one: the crawl has nothing to do until it is safe."""
         self._flushing = True
+        self._wake.set()
+
+    def remember(self) -> None:
+        """Close the batch at once, though it may be empty: there is news of a host that must outlast a kill."""
+        self._has_news = True
         self._wake.set()
 
     async def committed(self, visits: AsyncGenerator[Visit]) -> AsyncGenerator[Visit]:
@@ -103,6 +109,7 @@ class Writer:
             await self._batch_closed()
             ended = self._ended
             batch, self._pending = self._pending, []
+            self._has_news = False
             self._room.set()
             if batch:
                 self._flushing = False
@@ -110,9 +117,15 @@ class Writer:
             if batch and not self._closing:
                 await self._safe.put(batch)
 
+    @property
+    def _is_due(self) -> bool:
+        """Is there reason to commit before the batch is old?"""
+        is_full = len(self._pending) >= self._size or (self._flushing and bool(self._pending))
+        return self._ended or is_full or self._has_news
+
     async def _batch_closed(self) -> None:
         begun_at = asyncio.get_running_loop().time()
-        while not (self._ended or len(self._pending) >= self._size or (self._flushing and self._pending)):
+        while not self._is_due:
             self._wake.clear()
             age = self._age if self._pending else max(self._age, IDLE)
             try:

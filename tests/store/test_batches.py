@@ -150,6 +150,22 @@ async def test_flush_before_anything_has_ended_waits_for_one():
     assert [visit async for visit in visits] == [2, 3]
 
 
+async def test_news_is_committed_at_once():
+    """News of a host that must outlast a kill is committed though nothing has ended, and once (B11)."""
+    line = Line(3, size=100)
+    line.source_open.clear()
+    visits = line.visits()
+    taking = asyncio.create_task(anext(visits))
+    await line.rest()
+    line.writer.remember()
+    await line.rest()
+    assert line.commits == [[]]
+    line.source_open.set()
+    assert await asyncio.wait_for(taking, 5) == 1
+    assert [visit async for visit in visits] == [2, 3]
+    assert line.commits == [[], [1, 2, 3]]
+
+
 async def test_a_visit_comes_out_only_when_it_is_safe():
     """Nothing is yielded before its batch has committed; meanwhile the next batch fills, and no further."""
     line = Line(20, size=3)
