@@ -31,7 +31,11 @@ def _text(value: str) -> str:
 
 def fault_of(response: Response, answer: aiohttp.ClientResponse, *, conditional: bool) -> str | None:
     """What is wrong with an answer that aiohttp lets pass (RFC 9110 and 9112)."""
-    return _fault_of_status(response, answer, conditional=conditional) or _fault_of_framing(response, answer)
+    return (
+        _fault_of_status(response, answer, conditional=conditional)
+        or _fault_of_framing(response, answer)
+        or _fault_of_headers(response)
+    )
 
 
 def _fault_of_status(response: Response, answer: aiohttp.ClientResponse, *, conditional: bool) -> str | None:
@@ -53,6 +57,12 @@ def _fault_of_framing(response: Response, answer: aiohttp.ClientResponse) -> str
         return "both Content-Length and Transfer-Encoding"
     if transfer and answer.version is not None and answer.version.minor == 0:
         return "chunks in HTTP/1.0, which has none"
+    return None
+
+
+def _fault_of_headers(response: Response) -> str | None:
+    if len(set(response.header_values("location"))) > 1:
+        return "more than one Location"
     for name, value in response.headers:
         if _BLANK.search(name):
             return "white space in a header's name"

@@ -9,12 +9,13 @@ import ssl
 import struct
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import trustme
 
-Step = bytes | float | str | tuple[str, bytes, float]
+NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+Step = bytes | float | str | tuple[str, bytes, float] | dict[str, tuple[Any, ...]]
 
 
 class Server:
@@ -22,7 +23,8 @@ class Server:
 
     Steps are bytes to send, seconds to pause, ("again", bytes, pause) to send them for ever, without a pause as fast as
     they are taken, and words: "read" a request, "tls" makes a handshake, "half" closes our side alone, "hold" waits
-    until the other side is gone, "reset" and "close" end; so does the last step.
+    until the other side is gone, "reset" and "close" end; so does the last step. A mapping of paths to steps answers
+    request after request; what is not in it is a 404.
     """
 
     def __init__(self, *scripts: Iterable[Step], tls: ssl.SSLContext | None = None) -> None:
@@ -57,8 +59,6 @@ class Server:
         talk = _Talk(connection)
         with contextlib.suppress(OSError, EOFError), connection:
             for step in script:
-                if step == "close":
-                    break
                 await self._do(step, talk)
         self.waiting.set()
 
@@ -73,18 +73,17 @@ class Server:
                 while True:
                     await talk.send(piece)
                     await asyncio.sleep(pause)
+            case dict():
+                while True:
+                    await self._ask(talk)
+                    for part in step.get(self.heads[-1].split(" ")[1], (NOT_FOUND,)):
+                        await self._do(part, talk)
             case "read":
                 await self._ask(talk)
             case "tls":
                 await talk.handshake(self.tls)
-            case "half":
-                talk.socket.shutdown(socket.SHUT_WR)
-            case "hold":
-                while await talk.receive():
-                    pass
-            case "reset":
-                talk.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                talk.socket.close()
+            case str():
+                await talk.end(step)
 
     async def _ask(self, talk: _Talk) -> None:
         if self.asked.is_set():
@@ -123,6 +122,19 @@ class _Talk:
             self._tls.write(data)
             data = self._goes.read()
         await self._loop.sock_sendall(self.socket, data)
+
+    async def end(self, how: str) -> None:
+        match how:
+            case "half":
+                self.socket.shutdown(socket.SHUT_WR)
+            case "hold":
+                while await self.receive():
+                    pass
+            case "reset":
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                raise EOFError
+            case "close":
+                raise EOFError
 
     async def receive(self) -> bytes:
         """What comes next; empty at the end."""
