@@ -25,7 +25,6 @@ _COMMANDS = {
     "query": ("Look", "query"),
     "export": ("Look", "export"),
     "config": ("Settings", "config"),
-    "db": ("Settings", "db"),
 }
 
 

@@ -1,6 +1,5 @@
 """Reading a store: guarded SQL, export, status. Synchronous and read-only; it works beside a running crawl."""
 
-from scraper.reports.checking import faults
 from scraper.reports.connection import open_reader
 from scraper.reports.export import What, export, rows, write_csv, write_jsonl
 from scraper.reports.guard import limit_memory
@@ -27,7 +26,6 @@ __all__ = [
     "What",
     "crawls",
     "export",
-    "faults",
     "find_crawl",
     "limit_memory",
     "open_reader",

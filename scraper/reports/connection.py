@@ -110,9 +110,9 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
-            raise NotAStore(f"{path} is not a database: {ANOTHER}; if it was one, try `scraper db salvage`") from error
+            raise NotAStore(f"{path} is not a database: {ANOTHER}") from error
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreBusy(f"{path} is held by another process: try again in a moment") from error
         if code == sqlite3.SQLITE_CORRUPT:
-            raise StoreError(f"{path} is damaged ({error}): `scraper db salvage` gets out what can be") from error
+            raise StoreError(f"{path} is damaged ({error}): restore it from a copy, or crawl again") from error
         raise StoreError(f"{path} cannot be read: {error}") from error

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from scraper.store.lease import is_held
-from scraper.store.migrate import APPLICATION_ID, newest, schema
+from scraper.store.migrate import APPLICATION_ID, newest
 
 if TYPE_CHECKING:
     from scraper.store.base import (
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     )
     from scraper.store.batches import Writer
     from scraper.store.finishing import ended, finish
-    from scraper.store.salvaging import salvage
     from scraper.store.sqlite import SqliteStore, open_sqlite
 
 __all__ = [
@@ -43,8 +42,6 @@ __all__ = [
     "is_held",
     "newest",
     "open_sqlite",
-    "salvage",
-    "schema",
 ]
 
 _PLACES = {
@@ -52,7 +49,6 @@ _PLACES = {
     **dict.fromkeys(("IsDue", "RuleTally", "Store", "StoredPage"), "scraper.store.base"),
     "Writer": "scraper.store.batches",
     **dict.fromkeys(("ended", "finish"), "scraper.store.finishing"),
-    "salvage": "scraper.store.salvaging",
     **dict.fromkeys(("SqliteStore", "open_sqlite"), "scraper.store.sqlite"),
 }
 

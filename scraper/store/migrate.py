@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -37,15 +36,6 @@ def migrations(database: str) -> list[Migration]:
 def newest(database: str) -> int:
     """The version this program writes."""
     return migrations(database)[-1].version
-
-
-def schema(version: int) -> dict[tuple[str, str], str | None]:
-    """The tables, indexes and views of a version, by type and name: the SQL that made each, none for those implied."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        for migration in migrations("sqlite")[:version]:
-            _apply(connection, migration, 0.0)
-        rows = connection.execute("SELECT type, name, sql FROM sqlite_schema")
-        return {(kind, name): sql for kind, name, sql in rows}
 
 
 def migrate(connection: sqlite3.Connection, path: str, now: float) -> None:

@@ -115,5 +115,5 @@ def translated(path: str) -> Iterator[None]:
                 f"{path}: the disk is full: make room and run `scraper resume`; nothing committed is lost"
             ) from error
         if code == sqlite3.SQLITE_CORRUPT:
-            raise StoreError(f"{path} is damaged ({error}): `scraper db salvage` gets out what can be") from error
+            raise StoreError(f"{path} is damaged: {error}") from error
         raise StoreError(f"{path}: {error}") from error
