@@ -16,6 +16,8 @@ ScraperError                  raised on purpose                                 
    ├─ MigrationError          the database could not be brought to this version
    ├─ SchemaTooNew            a newer program made the database
    ├─ NotAStore               the file is something else
+   ├─ ForeignSchema           the file is a store in which a stranger has declared what would run
+   ├─ StoreDamaged            path, what: the file is not as SQLite left it
    ├─ StoreForbidden          the system does not let this user make, read or write the file
    ├─ CrawlNotFound           no crawl of that name or number
    ├─ StoreBusy               another process runs this crawl
@@ -160,6 +162,27 @@ class NotAStore(StoreError):
     """The path is no database of this program."""
 
     exit_code = 2
+
+
+class ForeignSchema(StoreError):
+    """The database is a store, but declares triggers, views or columns that are not ours."""
+
+    exit_code = 2
+
+
+class StoreDamaged(StoreError):
+    """The file is not as SQLite left it, or holds what no version wrote."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(path, what)
+        self.path = path
+        self.what = what
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} is damaged ({self.what}): look at it with `scraper db check`, and get out what is whole with "
+            "`scraper db salvage`"
+        )
 
 
 class StoreForbidden(StoreError):

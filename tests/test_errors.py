@@ -26,6 +26,13 @@ EXAMPLES = [
     (errors.MigrationError("0002 failed"), "0002 failed", 1),
     (errors.SchemaTooNew("version 9"), "version 9", 2),
     (errors.NotAStore("a.png"), "a.png", 2),
+    (errors.ForeignSchema("a trigger"), "a trigger", 2),
+    (
+        errors.StoreDamaged("a.db", "malformed"),
+        "a.db is damaged (malformed): look at it with `scraper db check`, and get out what is whole with "
+        "`scraper db salvage`",
+        1,
+    ),
     (errors.CrawlNotFound("no crawl 7"), "no crawl 7", 2),
     (errors.StoreBusy("in use"), "in use", 2),
     (errors.StoreForbidden("read-only"), "read-only", 2),

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scraper import store
-from scraper.errors import NotAStore, SchemaTooNew, StoreBusy, StoreError, StoreForbidden
+from scraper.errors import NotAStore, StoreBusy, StoreDamaged, StoreError, StoreForbidden
 
 LONGEST_WAIT = 5.0  # seconds for another process's lock
 ANOTHER = "name another file with --db"
@@ -24,7 +24,7 @@ ANOTHER = "name another file with --db"
 def open_reader(path: str | Path, *, newest: int | None = None) -> Iterator[sqlite3.Connection]:
     """Open the store read-only; `newest` is the newest schema version to take, by default that of this program.
 
-    Raises StoreError with the way out: NotAStore, SchemaTooNew, StoreBusy. What SQLite raises inside the `with` is
+    Raises StoreError with the way out: NotAStore, SchemaTooNew, ForeignSchema, StoreBusy, StoreDamaged. What SQLite raises inside the `with` is
     translated too. The connection may be used in any thread, by one at a time.
     """
     path = Path(path)
@@ -32,7 +32,7 @@ def open_reader(path: str | Path, *, newest: int | None = None) -> Iterator[sqli
     with _translated(path):
         connection = _connect(path)
         try:
-            _check_store(connection, path, store.newest("sqlite") if newest is None else newest)
+            _check_store(connection, path, newest)
             yield connection
         finally:
             connection.close()
@@ -88,19 +88,10 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def _check_store(connection: sqlite3.Connection, path: Path, newest: int) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if not tables:
+def _check_store(connection: sqlite3.Connection, path: Path, newest: int | None) -> None:
+    store.guard_schema(connection)
+    if store.check_schema(connection, str(path), newest) == 0:
         raise NotAStore(f"{path} is an empty database: run `scraper crawl`, or {ANOTHER}")
-    if application != store.APPLICATION_ID or "migration" not in tables:
-        raise NotAStore(f"{path} is a database of another program: {ANOTHER}")
-    (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
-    if version > newest:
-        raise SchemaTooNew(
-            f"{path} was written by a newer scraper (schema {version}, this one knows {newest}): upgrade scraper, "
-            f"or {ANOTHER}"
-        )
 
 
 @contextmanager
@@ -110,9 +101,11 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
-            raise NotAStore(f"{path} is not a database: {ANOTHER}") from error
+            raise NotAStore(
+                f"{path} is not a database: {ANOTHER}; if it was a store, `scraper db salvage` gets out what is whole"
+            ) from error
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreBusy(f"{path} is held by another process: try again in a moment") from error
         if code == sqlite3.SQLITE_CORRUPT:
-            raise StoreError(f"{path} is damaged ({error}): restore it from a copy, or crawl again") from error
+            raise StoreDamaged(str(path), str(error)) from error
         raise StoreError(f"{path} cannot be read: {error}") from error

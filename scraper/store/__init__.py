@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from scraper.store.lease import is_held
 from scraper.store.migrate import APPLICATION_ID, newest
+from scraper.store.schema import check_schema, guard_schema, strange
 
 if TYPE_CHECKING:
     from scraper.store.base import (
@@ -37,11 +38,14 @@ __all__ = [
     "Store",
     "StoredPage",
     "Writer",
+    "check_schema",
     "ended",
     "finish",
+    "guard_schema",
     "is_held",
     "newest",
     "open_sqlite",
+    "strange",
 ]
 
 _PLACES = {

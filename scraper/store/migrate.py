@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from scraper.errors import MigrationError, NotAStore, SchemaTooNew
+from scraper.errors import MigrationError, NotAStore, SchemaTooNew, StoreDamaged
 
 APPLICATION_ID = 0x53435250  # "SCRP" in the database's header: this file is ours
 BOOKKEEPING = "CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at REAL NOT NULL)"
@@ -38,20 +38,23 @@ def newest(database: str) -> int:
     return migrations(database)[-1].version
 
 
-def migrate(connection: sqlite3.Connection, path: str, now: float) -> None:
-    """Apply what is missing. Raises NotAStore, SchemaTooNew or MigrationError; then nothing has changed."""
-    version = _version(connection, path)
+def migrate(connection: sqlite3.Connection, path: str, now: float, *, upto: int | None = None) -> None:
+    """Apply what is missing, or of it what leads to version `upto`.
+
+    Raises NotAStore, SchemaTooNew or MigrationError; then nothing has changed.
+    """
+    version = store_version(connection, path)
     known = migrations("sqlite")
     if version > known[-1].version:
         raise SchemaTooNew(
             f"{path} was written by a newer scraper (schema {version}, this one knows {known[-1].version}): "
             "upgrade scraper, or name another file with --db"
         )
-    for migration in known[version:]:
+    for migration in known[version:upto]:
         try:
             connection.execute("BEGIN IMMEDIATE")
             # Another process may have been first.
-            if _version(connection, path) < migration.version:
+            if store_version(connection, path) < migration.version:
                 _apply(connection, migration, now)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -80,15 +83,18 @@ def _statements(sql: str) -> list[str]:
     return [*statements, current]  # what no semicolon ends must not be lost
 
 
-def _version(connection: sqlite3.Connection, path: str) -> int:
+def store_version(connection: sqlite3.Connection, path: str) -> int:
+    """Return the schema version, 0 of an empty database. Raises NotAStore for another program's, StoreDamaged."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not tables:
         return 0
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID or "migration" not in tables:
         raise NotAStore(f"{path} is a database of another program: name another file with --db")
-    (version,) = connection.execute("SELECT coalesce(max(version), 0) FROM migration").fetchone()
-    return int(version)
+    (version,) = connection.execute("SELECT max(version) FROM migration").fetchone()
+    if not isinstance(version, int) or version < 1:
+        raise StoreDamaged(path, "it does not say its schema version")
+    return version
 
 
 def _folder() -> Path:

@@ -20,8 +20,9 @@ from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
 from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_round, sqlite_write
 from scraper.store.base import LEASE, LONGEST_WAIT, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, StoredPage
 from scraper.store.finishing import finish
-from scraper.store.sqlite_file import connect, in_thread, prepare, translated
+from scraper.store.sqlite_file import connect, in_thread, translated
 from scraper.store.sqlite_lease import keep_lease, refuse_if_held, take_lease
+from scraper.store.sqlite_prepare import prepare
 from scraper.store.sqlite_writer import SqliteWriter
 
 log = logging.getLogger(__name__)
