@@ -9,6 +9,10 @@ from scraper import errors
 from scraper.model import Reason
 
 FETCH = errors.TransientFetchError("https://a.test/", Reason.TIMEOUT, "no first byte", 2.5)
+DAMAGED = (
+    "a.db is damaged (malformed): look at it with `scraper db check`, and get out what is whole with"
+    " `scraper db salvage`"
+)
 EXAMPLES = [
     (errors.ScraperError("it broke"), "it broke", 1),
     (errors.ConfigError("line 3"), "line 3", 2),
@@ -27,12 +31,7 @@ EXAMPLES = [
     (errors.SchemaTooNew("version 9"), "version 9", 2),
     (errors.NotAStore("a.png"), "a.png", 2),
     (errors.ForeignSchema("a trigger"), "a trigger", 2),
-    (
-        errors.StoreDamaged("a.db", "malformed"),
-        "a.db is damaged (malformed): look at it with `scraper db check`, and get out what is whole with "
-        "`scraper db salvage`",
-        1,
-    ),
+    (errors.StoreDamaged("a.db", "malformed"), DAMAGED, 1),
     (errors.CrawlNotFound("no crawl 7"), "no crawl 7", 2),
     (errors.StoreBusy("in use"), "in use", 2),
     (errors.StoreForbidden("read-only"), "read-only", 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from scraper import urls
 from scraper.app.fetching import access_of
 from scraper.app.line import Extractor, patterns_of, taken
 from scraper.app.run import Run
+from scraper.app.trust import harmless, is_sealed, kept_text, own_key
 from scraper.config import Config, CrawlConfig, Loaded
 from scraper.errors import ConfigError, CrawlNotFound
 from scraper.model import Crawl, CrawlState, Link
@@ -64,11 +66,16 @@ def resume(
     store: Store | str | Path = "scraper.db",
     loaded: Loaded | None = None,
     extractors: Iterable[str | Extractor] = (),
+    trust: bool = False,
     **options: object,
 ) -> Run:
-    """Go on with an unfinished crawl, by name or number, or the newest; its settings hold but for those given."""
+    """Go on with an unfinished crawl, by name or number, or the newest; its settings hold but for those given.
+
+    Those of a crawl that another user, or another machine, began may run no function, name no file and open no private
+    address unless said anew here, or with `trust`: ConfigError.
+    """
     effective = loaded or settings.load(options=options | {"extractors": _named(extractors)})
-    return Run(_Again(crawl), store, effective, _unnamed(extractors))
+    return Run(_Again(crawl, trust=trust), store, effective, _unnamed(extractors))
 
 
 def _named(extractors: Iterable[str | Extractor]) -> tuple[str, ...]:
@@ -103,7 +110,8 @@ class _Fresh:
         seeds, survey, config = self._seeds, self._survey, _opening(_rooted(loaded.config), self._seeds)
         name = self._name or seeds.name(survey)
         makers = load_makers(config.crawl.rules, config.crawl.extractors)
-        begun = NewCrawl(name, settings.to_json(config), survey.first, survey.count, survey.digest, makers.digest)
+        kept = kept_text(config, await _key())
+        begun = NewCrawl(name, kept, survey.first, survey.count, survey.digest, makers.digest)
         found = None if self._new else await _found(store, name)
         again = self._recrawl and found is not None and await _is_done(store, found, config.crawl)
         if found is not None and found.state is not CrawlState.FINISHED and not again:
@@ -134,8 +142,9 @@ class _Fresh:
 class _Again:
     """An unfinished crawl, gone on with; its settings hold but for those given."""
 
-    def __init__(self, crawl: str | None) -> None:
+    def __init__(self, crawl: str | None, *, trust: bool) -> None:
         self._crawl = crawl
+        self._trust = trust
 
     async def prepare(self, loaded: Loaded) -> None:
         """Find what cannot be meant before there is a store."""
@@ -145,6 +154,8 @@ class _Again:
         """Return the crawl, its lease taken, and its settings."""
         found = await store.find_crawl(self._crawl, unfinished=True)
         kept = settings.from_json(found.config)
+        if not (self._trust or is_sealed(found.config, await _key())):
+            kept = harmless(kept, loaded, found.name)
         config = _rooted(settings.overlaid(kept, loaded))
         if different := _differences(kept, config, ("depth", "scope", "include", "exclude", "strip_parameters")):
             raise ConfigError(
@@ -170,6 +181,10 @@ def _opening(config: Config, seeds: Seeds) -> Config:
     """Open the addresses that the user typed: exactly those, and nothing that a list or a page names."""
     typed = dict.fromkeys((*config.fetch.allow_origins, *(urls.host(url) for url in seeds.typed)))
     return msgspec.structs.replace(config, fetch=msgspec.structs.replace(config.fetch, allow_origins=tuple(typed)))
+
+
+async def _key() -> bytes | None:
+    return await asyncio.to_thread(own_key, os.environ)
 
 
 def _makers(config: Config) -> str:
@@ -271,7 +286,7 @@ def _longest_wait(config: Config) -> float:
 async def _continue(store: Store, found: Crawl, config: Config) -> tuple[Crawl, Config]:
     makers = _makers(config)
     taken = await store.take_crawl(
-        found, settings.to_json(config), makers, now=time.time(), longest_wait=_longest_wait(config)
+        found, kept_text(config, await _key()), makers, now=time.time(), longest_wait=_longest_wait(config)
     )
     _tell_changed(found, makers)
     tally = await store.tally(taken)

@@ -24,6 +24,7 @@ _COMMANDS = {
     "status": ("Look", "status"),
     "query": ("Look", "query"),
     "export": ("Look", "export"),
+    "db": ("Store", "db"),
     "config": ("Settings", "config"),
 }
 

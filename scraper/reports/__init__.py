@@ -1,5 +1,6 @@
 """Reading a store: guarded SQL, export, status. Synchronous and read-only; it works beside a running crawl."""
 
+from scraper.reports.check import Checked, check_store
 from scraper.reports.connection import open_reader
 from scraper.reports.export import What, export, rows, write_csv, write_jsonl
 from scraper.reports.guard import limit_memory
@@ -18,12 +19,14 @@ from scraper.reports.status import (
 )
 
 __all__ = [
+    "Checked",
     "CrawlLine",
     "HostStatus",
     "ReasonCount",
     "Result",
     "Status",
     "What",
+    "check_store",
     "crawls",
     "export",
     "find_crawl",

@@ -21,18 +21,21 @@ ANOTHER = "name another file with --db"
 
 
 @contextmanager
-def open_reader(path: str | Path, *, newest: int | None = None) -> Iterator[sqlite3.Connection]:
+def open_reader(
+    path: str | Path, *, newest: int | None = None, strangers: bool = False
+) -> Iterator[sqlite3.Connection]:
     """Open the store read-only; `newest` is the newest schema version to take, by default that of this program.
 
-    Raises StoreError with the way out: NotAStore, SchemaTooNew, ForeignSchema, StoreBusy, StoreDamaged. What SQLite raises inside the `with` is
-    translated too. The connection may be used in any thread, by one at a time.
+    One that declares what is not ours is opened for `strangers` only: for who looks at what it declares.
+    Raises StoreError with the way out: NotAStore, SchemaTooNew, ForeignSchema, StoreBusy, StoreDamaged. What SQLite
+    raises inside the `with` is translated too. The connection may be used in any thread, by one at a time.
     """
     path = Path(path)
     _check_file(path)
     with _translated(path):
         connection = _connect(path)
         try:
-            _check_store(connection, path, newest)
+            _check_store(connection, path, newest, strangers=strangers)
             yield connection
         finally:
             connection.close()
@@ -88,10 +91,13 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
 
 
-def _check_store(connection: sqlite3.Connection, path: Path, newest: int | None) -> None:
+def _check_store(connection: sqlite3.Connection, path: Path, newest: int | None, *, strangers: bool) -> None:
     store.guard_schema(connection)
-    if store.check_schema(connection, str(path), newest) == 0:
+    version = store.known_version(connection, str(path), newest)
+    if not version:
         raise NotAStore(f"{path} is an empty database: run `scraper crawl`, or {ANOTHER}")
+    if not strangers:
+        store.refuse_strangers(connection, str(path), version)
 
 
 @contextmanager
@@ -109,3 +115,8 @@ def _translated(path: Path) -> Iterator[None]:
         if code == sqlite3.SQLITE_CORRUPT:
             raise StoreDamaged(str(path), str(error)) from error
         raise StoreError(f"{path} cannot be read: {error}") from error
+    except UnicodeEncodeError:  # of what is asked for: ours
+        raise
+    except (ValueError, TypeError, OverflowError) as error:
+        # What is read is made into values on the way: states, moments, lists.
+        raise StoreDamaged(str(path), f"it holds what no version wrote: {error}") from error

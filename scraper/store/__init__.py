@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from scraper.store.lease import is_held
 from scraper.store.migrate import APPLICATION_ID, newest
-from scraper.store.schema import check_schema, guard_schema, strange
+from scraper.store.schema import guard_schema, known_version, refuse_strangers, strange
 
 if TYPE_CHECKING:
     from scraper.store.base import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scraper.store.batches import Writer
     from scraper.store.finishing import ended, finish
     from scraper.store.sqlite import SqliteStore, open_sqlite
+    from scraper.store.sqlite_salvage import Salvaged, is_ours, salvage
 
 __all__ = [
     "APPLICATION_ID",
@@ -34,17 +35,21 @@ __all__ = [
     "NewCrawl",
     "Remade",
     "RuleTally",
+    "Salvaged",
     "SqliteStore",
     "Store",
     "StoredPage",
     "Writer",
-    "check_schema",
     "ended",
     "finish",
     "guard_schema",
     "is_held",
+    "is_ours",
+    "known_version",
     "newest",
     "open_sqlite",
+    "refuse_strangers",
+    "salvage",
     "strange",
 ]
 
@@ -53,6 +58,7 @@ _PLACES = {
     **dict.fromkeys(("IsDue", "RuleTally", "Store", "StoredPage"), "scraper.store.base"),
     "Writer": "scraper.store.batches",
     **dict.fromkeys(("ended", "finish"), "scraper.store.finishing"),
+    **dict.fromkeys(("Salvaged", "is_ours", "salvage"), "scraper.store.sqlite_salvage"),
     **dict.fromkeys(("SqliteStore", "open_sqlite"), "scraper.store.sqlite"),
 }
 

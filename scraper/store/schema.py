@@ -16,6 +16,7 @@ from scraper.errors import ForeignSchema, SchemaTooNew
 from scraper.store.migrate import migrate, newest, store_version
 
 _DECLARED = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL"
+_DEFENSIVE = 1010  # SQLITE_DBCONFIG_DEFENSIVE
 _VIRTUAL = re.compile(r"\s*create\s+virtual\b", re.IGNORECASE)
 
 
@@ -26,14 +27,14 @@ def guard_schema(connection: sqlite3.Connection) -> None:
     """
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
-    if hasattr(connection, "setconfig"):  # Python 3.12
-        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    if (setconfig := getattr(connection, "setconfig", None)) is not None:  # Python 3.12
+        setconfig(_DEFENSIVE)
 
 
-def check_schema(connection: sqlite3.Connection, path: str, known: int | None = None) -> int:
+def known_version(connection: sqlite3.Connection, path: str, known: int | None = None) -> int:
     """Return the version of a store, 0 of an empty database; `known` is the newest to take, by default this program's.
 
-    Raises NotAStore for another program's, SchemaTooNew, and ForeignSchema for a store that declares what is not ours.
+    Raises NotAStore for another program's, SchemaTooNew, StoreDamaged.
     """
     version = store_version(connection, path)
     most = newest("sqlite") if known is None else known
@@ -42,13 +43,17 @@ def check_schema(connection: sqlite3.Connection, path: str, known: int | None = 
             f"{path} was written by a newer scraper (schema {version}, this one knows {most}): upgrade scraper, "
             "or name another file with --db"
         )
-    if version and (found := strange(connection, version)):
+    return version
+
+
+def refuse_strangers(connection: sqlite3.Connection, path: str, version: int) -> None:
+    """Raise ForeignSchema if a store declares what is not ours."""
+    if found := strange(connection, version):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise ForeignSchema(
             f"{path} declares what is not ours: {found[0]}{more}; it is not used, for that would run what a stranger "
             "wrote: take it out, or take the rows into a sound store with `scraper db salvage`"
         )
-    return version
 
 
 def strange(connection: sqlite3.Connection, version: int) -> list[str]:

@@ -23,7 +23,8 @@ async def connect(path: str, config: StoreConfig) -> aiosqlite.Connection:
     try:
         await db.executescript(
             f"PRAGMA synchronous = {config.synchronous}; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; "
-            "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = FAST"
+            "PRAGMA journal_size_limit = 67108864; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST; "
+            "PRAGMA cell_size_check = ON"
         )
     except BaseException:
         await db.close()
@@ -56,8 +57,8 @@ def translated(path: str) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             raise NotAStore(
-                f"{path} is not a SQLite database: name another file with --db; if it was a store, `scraper db salvage` "
-                "gets out what is whole"
+                f"{path} is not a SQLite database: name another file with --db; if it was a store, "
+                "`scraper db salvage` gets out what is whole"
             ) from error
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
             raise StoreBusy(f"{path} is locked by another process: try again when it has ended") from error

@@ -13,7 +13,7 @@ from scraper.errors import NotAStore, StoreDamaged, StoreForbidden
 from scraper.store import sqlite_file
 from scraper.store.lease import is_held
 from scraper.store.migrate import migrate
-from scraper.store.schema import check_schema, guard_schema
+from scraper.store.schema import guard_schema, known_version, refuse_strangers
 from scraper.store.sqlite_file import translated
 
 # bytes; up to that size a file that was left by a crash is looked through as it is opened (0.2 s at most)
@@ -78,8 +78,11 @@ def _look(path: str, place: Path) -> None:
     uri = f"{place.absolute().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=sqlite_file.LOCK_PATIENCE)) as connection:
         guard_schema(connection)
-        version = check_schema(connection, path)
-        if version and was_left and place.stat().st_size <= QUICKLY_CHECKED and not _is_in_use(connection):
+        version = known_version(connection, path)
+        if not version:
+            return
+        refuse_strangers(connection, path, version)
+        if was_left and place.stat().st_size <= QUICKLY_CHECKED and not _is_in_use(connection):
             ((found,),) = connection.execute("PRAGMA quick_check(1)")
             if found != "ok":
                 raise StoreDamaged(path, _one_line(found))
@@ -95,7 +98,9 @@ def _has_log(place: Path) -> bool:
 
 def _is_in_use(connection: sqlite3.Connection) -> bool:
     now = time.time()
-    return any(is_held(owner, until, now) for owner, until in connection.execute("SELECT owner, lease_until FROM crawl"))
+    return any(
+        is_held(owner, until, now) for owner, until in connection.execute("SELECT owner, lease_until FROM crawl")
+    )
 
 
 def _one_line(found: str) -> str:
