@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 from scraper.model import Crawl, CrawlState, CrawlUrl, HostState, Link, Record, Tally, Visit
 
-LEASE = 15.0  # seconds a run of a crawl is believed to live without a sign of life
 LONGEST_WAIT = 3600.0  # seconds that a host or a URL may wait when a crawl goes on
 HEARTBEAT = 4.0  # seconds between signs of life
 IsDue = Callable[[str, float], bool]  # of a page's URL and the moment (UTC seconds) at which it was last asked

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from enum import Enum, auto
 from pathlib import Path
 
 import msgspec
+
+LEASE = 15.0  # seconds a run of a crawl is believed to live without a sign of life
+
+
+class Held(Enum):
+    """Is a crawl run by somebody? In doubt a sign of life tells, within a heartbeat."""
+
+    NO = auto()
+    YES = auto()
+    DOUBTFUL = auto()
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -32,10 +43,25 @@ def is_alive(owner: Owner) -> bool | None:
     return started == owner.started
 
 
+def held(owner: Owner | None, until: float, now: float) -> Held:
+    """Does somebody run the crawl, by who he is and by his lease? Clocks may have been set since he wrote it.
+
+    Of a process that lives, a lease that has ended proves nothing: it may be frozen, or the clock was set forward. Of
+    one that cannot be seen, a lease that is longer than any is proves nothing: the clock was set back.
+    """
+    alive = is_alive(owner) if owner is not None else False
+    if owner is None or alive is False:
+        return Held.NO
+    if now < until <= now + LEASE:
+        return Held.YES
+    if until <= now:
+        return Held.DOUBTFUL if alive and owner != myself() else Held.NO
+    return Held.YES if alive else Held.DOUBTFUL
+
+
 def is_held(owner: str | None, until: float, now: float) -> bool:
     """Does somebody run the crawl, as far as can be known from here?"""
-    holder = from_json(owner)
-    return holder is not None and until > now and is_alive(holder) is not False
+    return held(from_json(owner), until, now) is Held.YES
 
 
 def to_json(owner: Owner) -> str:

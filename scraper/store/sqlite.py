@@ -18,10 +18,20 @@ from scraper.config import StoreConfig
 from scraper.errors import CrawlNotFound
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
 from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_round, sqlite_write
-from scraper.store.base import LEASE, LONGEST_WAIT, Claimed, Extraction, IsDue, NewCrawl, Remade, RuleTally, StoredPage
+from scraper.store.base import (
+    LONGEST_WAIT,
+    Claimed,
+    Extraction,
+    IsDue,
+    NewCrawl,
+    Remade,
+    RuleTally,
+    StoredPage,
+)
 from scraper.store.finishing import finish
+from scraper.store.lease import LEASE
 from scraper.store.sqlite_file import connect, in_thread, translated
-from scraper.store.sqlite_lease import keep_lease, refuse_if_held, take_lease
+from scraper.store.sqlite_lease import beyond_doubt, keep_lease, refuse_if_held, take_lease
 from scraper.store.sqlite_prepare import prepare
 from scraper.store.sqlite_writer import SqliteWriter
 
@@ -91,17 +101,20 @@ class SqliteStore:
         """See `Store.begin_crawl`."""
         owner = lease.to_json(lease.myself())
 
-        def insert(db: sqlite3.Connection) -> int:
+        def insert(db: sqlite3.Connection, silent: float | None) -> int:
             # Here, where nobody else writes: whoever looked before may have looked too early.
             for holder, until in sqlite_write.holders(db, new.name):
-                refuse_if_held(self.path, new.name, lease.from_json(holder), until, now)
+                refuse_if_held(self.path, new.name, lease.from_json(holder), until, now, silent=silent)
             return sqlite_write.insert_crawl(db, new, owner=owner, lease_until=now + LEASE, now=now)
 
-        # Cancelled, it leaves nothing: nobody waits for the rest of a million seeds.
-        async with self._writer.transaction():
-            crawl_id = await in_thread(self._writer.connection, insert)
-            await self._add_seeds(crawl_id, seeds, roots, now)
-        return await self.find_crawl(crawl_id)
+        async def begin(silent: float | None) -> int:
+            # Cancelled, it leaves nothing: nobody waits for the rest of a million seeds.
+            async with self._writer.transaction():
+                crawl_id = await in_thread(self._writer.connection, insert, silent)
+                await self._add_seeds(crawl_id, seeds, roots, now)
+            return crawl_id
+
+        return await self.find_crawl(await beyond_doubt(begin))
 
     async def begin_round(
         self,
@@ -141,16 +154,16 @@ class SqliteStore:
         """See `Store.take_crawl`."""
         owner, deadline = lease.to_json(lease.myself()), time.monotonic() + LEAVING
 
-        def work(db: sqlite3.Connection) -> bool:
+        def work(db: sqlite3.Connection, silent: float | None) -> bool:
             ((holder, until),) = db.execute("SELECT owner, lease_until FROM crawl WHERE id = ?", (crawl.id,))
             if holder == owner and until > now and time.monotonic() < deadline:
                 return False
-            refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now)
+            refuse_if_held(self.path, crawl.name, lease.from_json(holder), until, now, silent=silent)
             latest = now + longest_wait
             sqlite_write.take(db, crawl.id, config, makers, owner=owner, lease_until=now + LEASE, latest=latest)
             return True
 
-        while not await self._writer.write(work):  # noqa: ASYNC110 - the other run may have opened the file by itself
+        while not await beyond_doubt(lambda silent: self._writer.write(lambda db: work(db, silent))):  # noqa: ASYNC110 - the other run may have opened the file by itself
             await asyncio.sleep(LEAVING / 100)
         return await self.find_crawl(crawl.id)
 
@@ -243,11 +256,11 @@ class SqliteStore:
     async def begin_extraction(self, crawl: Crawl, rules: tuple[str, ...], digest: str, *, now: float) -> Extraction:
         """See `Store.begin_extraction`."""
 
-        def work(db: sqlite3.Connection) -> Extraction:
-            epoch = take_lease(db, self.path, crawl, now)
+        def work(db: sqlite3.Connection, silent: float | None) -> Extraction:
+            epoch = take_lease(db, self.path, crawl, now, silent=silent)
             return sqlite_extract.begin(db, dataclasses.replace(crawl, epoch=epoch), rules, digest)
 
-        return await self._writer.write(work)
+        return await beyond_doubt(lambda silent: self._writer.write(lambda db: work(db, silent)))
 
     async def stored_pages(self, crawl: Crawl, *, after: int, limit: int) -> list[StoredPage]:
         """See `Store.stored_pages`."""

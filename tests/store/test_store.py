@@ -13,7 +13,7 @@ import pytest
 
 from scraper.errors import CrawlNotFound, LeaseLost, StoreBusy
 from scraper.model import Crawl, CrawlState, Tally
-from scraper.store.base import LEASE
+from scraper.store.lease import LEASE
 
 CHILD_BEGINS = """
 async def seeds():
