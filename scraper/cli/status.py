@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scraper.reports import Status
 
 EVERY = 1.0  # seconds between two looks of --watch
+LONG_LOG = 64 << 20  # bytes of the write-ahead log; without long readers it stays below
 
 
 @click.command("status", short_help="Show where a crawl stands, per host.")
@@ -54,6 +55,9 @@ def _show(connection: sqlite3.Connection, now: Status, *, as_json: bool) -> None
     state = now.crawl.state if now.running or now.crawl.state != "running" else "interrupted (its process is gone)"
     click.echo(f"crawl {printable(now.crawl.name)} (number {now.crawl.id}): {state}")
     click.echo(f"{sums(tally)}; {tally.records} records")
+    if now.log_bytes:
+        held = ": somebody has been reading for long, and keeps it from being taken over" * (now.log_bytes > LONG_LOG)
+        click.echo(f"write-ahead log: {now.log_bytes / 1e6:.1f} MB{held}")
     columns = ("host", "queued", "fetched", "redirected", "skipped", "failed", "next request", "breaker", "robots.txt")
     table(columns, now.hosts)
     if now.more_hosts:

@@ -20,9 +20,9 @@ _BELONGS = {
     "hosts without their crawl": "SELECT count(*) FROM host WHERE crawl_id NOT IN (SELECT id FROM crawl)",
     "URLs without their host": "SELECT count(*) FROM url WHERE host_id NOT IN (SELECT id FROM host)",
     "pages without their URL": "SELECT count(*) FROM page WHERE url_id NOT IN (SELECT id FROM url)",
-    "bodies without their page": "SELECT count(*) FROM body WHERE url_id NOT IN (SELECT url_id FROM page)",
-    "records without their page": "SELECT count(*) FROM record WHERE url_id NOT IN (SELECT url_id FROM page)",
-    "links without their page": "SELECT count(*) FROM link WHERE source_id NOT IN (SELECT url_id FROM page)",
+    "bodies without their URL": "SELECT count(*) FROM body WHERE url_id NOT IN (SELECT id FROM url)",
+    "records without their URL": "SELECT count(*) FROM record WHERE url_id NOT IN (SELECT id FROM url)",
+    "links without their URL": "SELECT count(*) FROM link WHERE source_id NOT IN (SELECT id FROM url)",
     "fetched URLs without their page": (
         "SELECT count(*) FROM url WHERE state = 'fetched' AND kind = 'page' AND id NOT IN (SELECT url_id FROM page)"
     ),

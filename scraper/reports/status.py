@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from scraper.errors import CrawlNotFound
@@ -58,13 +59,17 @@ class ReasonCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a crawl stands. `running`: a process that lives says so; `hosts` are those with most to do."""
+    """Where a crawl stands. `running`: a process that lives says so; `hosts` are those with most to do.
+
+    `log_bytes` is the size of the write-ahead log, which grows while somebody reads for long.
+    """
 
     crawl: Crawl
     tally: Tally
     hosts: tuple[HostStatus, ...]
     more_hosts: int
     running: bool
+    log_bytes: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain values, moments as ISO 8601."""
@@ -78,6 +83,7 @@ class Status:
             **asdict(self.tally),
             "hosts": [host._asdict() for host in self.hosts],
             "more_hosts": self.more_hosts,
+            "log_bytes": self.log_bytes,
         }
 
 
@@ -135,7 +141,16 @@ def status(connection: sqlite3.Connection, crawl_id: int, *, now: float, hosts: 
     told = tuple(
         HostStatus._make((*counts, _iso(next_at), breaker, robots)) for *counts, next_at, breaker, robots in busiest
     )
-    return Status(_crawl(row[2:]), tally, told, host_count - len(told), is_held(row[0], row[1], now))
+    running = is_held(row[0], row[1], now)
+    return Status(_crawl(row[2:]), tally, told, host_count - len(told), running, _log_bytes(connection))
+
+
+def _log_bytes(connection: sqlite3.Connection) -> int:
+    files = [file for _, name, file in connection.execute("PRAGMA database_list") if name == "main"]
+    try:
+        return Path(f"{files[0]}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 def reasons(connection: sqlite3.Connection, crawl_id: int) -> list[ReasonCount]:

@@ -118,7 +118,6 @@ def _orphans(db: sqlite3.Connection) -> int:
         gone = db.execute(f"DELETE FROM {table} WHERE url_id NOT IN (SELECT id FROM url)").rowcount  # noqa: S608 - ours
         orphans += gone if table == "page" else 0
     db.execute("DELETE FROM link WHERE source_id NOT IN (SELECT id FROM url)")
-    db.execute("DELETE FROM body WHERE url_id NOT IN (SELECT url_id FROM page)")
     db.execute("DELETE FROM spent WHERE host_id NOT IN (SELECT id FROM host)")
     for table in ("root", "rule"):
         db.execute(f"DELETE FROM {table} WHERE crawl_id NOT IN (SELECT id FROM crawl)")  # noqa: S608 - ours

@@ -102,7 +102,8 @@ def _frames(log: BinaryIO, page_size: int) -> list[_Frame]:
         return []
     magic, _, _, _, *salts, first, second = _WAL_HEADER.unpack(header)
     order = ">" if magic == _MAGIC + 1 else "<"
-    sums, frames = (first, second), list[_Frame]()
+    sums = summed = first, second
+    frames = list[_Frame]()
     is_sound = magic & ~1 == _MAGIC and _summed(header[:24], (0, 0), order) == sums
     place = _WAL_HEADER.size
     misses = 0
@@ -114,9 +115,13 @@ def _frames(log: BinaryIO, page_size: int) -> list[_Frame]:
             misses += 1
             if misses > 1:
                 break  # what an earlier generation has left
-        whole = its_salts == salts and _summed(head[:8] + page, sums, order) == (first, second)
+        # It goes on from the sum before, as that is written, or, if that is damaged, as it came out.
+        comes_out = _summed(head[:8] + page, sums, order)
+        if comes_out != (first, second) and summed != sums:
+            comes_out = _summed(head[:8] + page, summed, order)
+        whole = its_salts == salts and comes_out == (first, second)
         frames.append(_Frame(number, commit if its_salts == salts else 0, place + _FRAME.size, whole))
-        sums = (first, second)
+        sums, summed = (first, second), comes_out
         place += _FRAME.size + page_size
     return frames
 

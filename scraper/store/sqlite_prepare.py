@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import stat
@@ -11,10 +12,13 @@ from pathlib import Path
 
 from scraper.errors import NotAStore, StoreDamaged, StoreForbidden
 from scraper.store import sqlite_file
+from scraper.store.filesystem import kind_of, warning
 from scraper.store.lease import is_held
 from scraper.store.migrate import migrate
 from scraper.store.schema import guard_schema, known_version, refuse_strangers
 from scraper.store.sqlite_file import translated
+
+log = logging.getLogger(__name__)
 
 # bytes; up to that size a file that was left by a crash is looked through as it is opened (0.2 s at most)
 QUICKLY_CHECKED = 64 << 20
@@ -27,6 +31,8 @@ def prepare(path: str) -> None:
     """
     place = Path(path)
     _check_place(path, place)
+    if (risk := warning(path, kind_of(str(place.parent)))) is not None:
+        log.warning(risk)
     with translated(path):
         _create(place)
         if place.stat().st_size:
