@@ -1,8 +1,6 @@
 """Stores that a disk has damaged: told by every command, and got out of them what is whole (A7)."""
 
 import asyncio
-import logging
-import os
 import random
 import shutil
 import sqlite3
@@ -16,9 +14,9 @@ import pytest
 
 import scraper
 from scraper import config
-from scraper.errors import CrawlNotFound, NotAStore, ScraperError, StoreBusy, StoreDamaged, StoreForbidden
+from scraper.errors import CrawlNotFound, ScraperError
 from scraper.reports import check_store, crawls, export, open_reader, reasons, run, status
-from scraper.store import lease, salvage, sqlite_btree, sqlite_prepare
+from scraper.store import salvage, sqlite_btree
 from scraper.store.shapes import SALVAGED, shapes
 from scraper.store.sqlite_image import open_image
 
