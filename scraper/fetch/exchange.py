@@ -108,6 +108,14 @@ def tracing() -> aiohttp.TraceConfig:
     return trace
 
 
+async def come(content: aiohttp.StreamReader) -> bytes:
+    """Return what has come of a body, b"" at its end; raises ClientPayloadError if it ends without one."""
+    try:
+        return await content.readany()
+    except RuntimeError as error:  # how aiohttp tells who would wait at a connection that is gone
+        raise aiohttp.ClientPayloadError("the connection ended before the body did") from error
+
+
 class Flow:
     """A body as it comes: at least `least_rate` bytes a second in each `stretch` of seconds waited for it."""
 
@@ -123,7 +131,7 @@ class Flow:
     async def read(self) -> bytes:
         """Return what has come; raises TimeoutError if that was too little for the time."""
         began = self._clock()
-        chunk = await self._content.readany()
+        chunk = await come(self._content)
         self._waited += self._clock() - began
         self._came += len(chunk)
         if self._waited >= self._stretch:

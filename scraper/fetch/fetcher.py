@@ -22,7 +22,7 @@ from scraper.fetch.access import Access
 from scraper.fetch.answers import fault_of, headers_of
 from scraper.fetch.body import ACCEPTED, STEP, BodyError, Decoder, codings
 from scraper.fetch.connection import HEAD_LINES, Connection
-from scraper.fetch.exchange import Deadline, Exchange, Flow, tracing
+from scraper.fetch.exchange import Deadline, Exchange, Flow, come, tracing
 from scraper.fetch.guard import Guard
 from scraper.fetch.reasons import retry_after, status_line, translated
 from scraper.fetch.routes import Route, Routes
@@ -276,7 +276,7 @@ async def _settle(answer: aiohttp.ClientResponse) -> None:
     if (answer.content_length or 0) <= left:
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
-                while left > 0 and (chunk := await answer.content.readany()):
+                while left > 0 and (chunk := await come(answer.content)):
                     left -= len(chunk)
         except (TimeoutError, aiohttp.ClientError, BodyError):
             left = 0
