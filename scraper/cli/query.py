@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from scraper.cli import options
+from scraper.errors import QueryError
+
+MOST_BYTES = 1024 * 1024 * 1024  # of values; `export` has no such bound
 
 
 @click.command("query")
@@ -34,9 +39,16 @@ def command(sql: str, form: str, raw_csv: bool, timeout: float, db: str, as_json
       scraper query "SELECT reason, count(*) FROM urls GROUP BY reason" --format csv
     """
     from scraper.cli.output import result_as
-    from scraper.reports import limit_memory, open_reader, run
+    from scraper.reports import Alone, limit_memory, open_reader, run
 
-    with open_reader(db) as connection:
+    with open_reader(db) as connection, Alone(_give_up) as alone:
         limit_memory(connection)
-        result = run(connection, sql, deadline=timeout)
+        result = run(connection, sql, deadline=timeout, max_bytes=MOST_BYTES, alone=alone)
         result_as("json" if as_json else form, result, raw_csv=raw_csv)
+
+
+def _give_up(why: str) -> None:
+    from scraper.cli.output import say
+
+    say(f"scraper: {why}")
+    os._exit(QueryError.exit_code)

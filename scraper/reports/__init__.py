@@ -1,9 +1,9 @@
 """Reading a store: guarded SQL, export, status. Synchronous and read-only; it works beside a running crawl."""
 
+from scraper.reports.alone import Alone, limit_memory
 from scraper.reports.check import Checked, check_store
 from scraper.reports.connection import open_reader
 from scraper.reports.export import What, export, rows, write_csv, write_jsonl
-from scraper.reports.guard import limit_memory
 from scraper.reports.output import write_file
 from scraper.reports.query import run
 from scraper.reports.result import Result
@@ -19,6 +19,7 @@ from scraper.reports.status import (
 )
 
 __all__ = [
+    "Alone",
     "Checked",
     "CrawlLine",
     "HostStatus",

@@ -1,8 +1,8 @@
 """SQLite's own functions that one call of can keep busy for minutes, with bounds on what makes them slow.
 
-No deadline reaches into a function: `printf('%.2000000000c', 'x')` counts to two thousand million; `instr`, `replace`,
-`trim` compare every place with every character. Within bounds a call goes to SQLite as it is, on another connection.
-With `trusted_schema` off no view can use them.
+No deadline reaches into a function: `printf('%.2000000000c', 'x')` counts to two thousand million; `instr` and
+`replace` compare every place with a whole text, `trim` an end with each of its characters. Within bounds a call goes to
+SQLite as it is, on another connection. With `trusted_schema` off no view can use them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from collections.abc import Callable
 Value = str | bytes | int | float | None
 
 LONGEST_PATTERN = 200  # characters to look for
-_ENDLESS = re.compile(r"%[^a-zA-Z%]*(?:\*|[0-9]{6})")  # a width or precision above 99,999, or one that is computed
+MOST_TRIMMED = 20_000_000  # characters of the text times characters to trim: 0.1 s
+LONGEST_FORMAT = 10_000  # characters
+_ENDLESS = re.compile(r"%[^a-zA-Z%]*(?:\*|[0-9]{5})")  # a width or precision above 9,999, or one that is computed
 
-_PATTERNS = (("instr", 2), ("replace", 3), ("trim", 2), ("ltrim", 2), ("rtrim", 2))
+_PATTERNS = (("instr", 2), ("replace", 3))
+_TRIMS = ("trim", "ltrim", "rtrim")
 _FORMATS = ("printf", "format")
 
 
@@ -35,6 +38,8 @@ class Bounded:
         """Replace the functions of a connection. Fails while one of its statements runs."""
         for name, count in _PATTERNS:
             connection.create_function(name, count, self._looking_for(name), deterministic=True)
+        for name in _TRIMS:
+            connection.create_function(name, 2, self._trimming(name), deterministic=True)
         for name in _FORMATS:
             connection.create_function(name, -1, self._formatting(name), deterministic=True)
 
@@ -52,10 +57,25 @@ class Bounded:
 
         return call
 
+    def _trimming(self, name: str) -> Callable[..., Value]:
+        def call(*values: Value) -> Value:
+            text, trimmed = values
+            if isinstance(trimmed, (str, bytes)) and isinstance(text, (str, bytes)):
+                if len(trimmed) > LONGEST_PATTERN:
+                    raise self._refused(f"{name} takes off at most {LONGEST_PATTERN} characters")
+                if len(trimmed) > 1 and len(text) * len(trimmed) > MOST_TRIMMED:
+                    raise self._refused(f"{name} takes one character off a text of this length, not {len(trimmed)}")
+            return self._call(name, values)
+
+        return call
+
     def _formatting(self, name: str) -> Callable[..., Value]:
         def call(*values: Value) -> Value:
-            if values and isinstance(values[0], str) and _ENDLESS.search(values[0]):
-                raise self._refused(f"{name} takes no width above 99,999, and no computed one")
+            form = values[0] if values else None
+            if isinstance(form, (str, bytes)) and len(form) > LONGEST_FORMAT:
+                raise self._refused(f"{name} takes a format of at most {LONGEST_FORMAT:,} characters")
+            if _ENDLESS.search(form.decode("latin-1") if isinstance(form, bytes) else str(form)):
+                raise self._refused(f"{name} takes no width above 9,999, and no computed one")
             return self._call(name, values)
 
         return call

@@ -79,6 +79,9 @@ def _open(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=LONGEST_WAIT, isolation_level=None, check_same_thread=False)
     try:
         connection.text_factory = _text
+        # A file from elsewhere: its views may not call what does harm, and its pages are checked as they are read.
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # only now the file is really opened
     except BaseException:
         connection.close()

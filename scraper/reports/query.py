@@ -11,10 +11,13 @@ from contextlib import suppress
 from typing import Any
 
 from scraper.errors import QueryError
+from scraper.reports.alone import HUNGRY, Alone
 from scraper.reports.guard import LONGEST_VALUE, ONLY_READING, Guard, guarded
 from scraper.reports.result import Result
+from scraper.reports.watch import Watch
 
 STEPS = 50  # SQLite's instructions between two looks at the clock; one may take milliseconds over a large value
+LONGEST_MESSAGE = 300  # characters
 EXAMPLE = 'try "SELECT url, title FROM pages LIMIT 10"'
 
 # What SQLite and its driver say, and what that means to whoever typed the SQL.
@@ -37,36 +40,50 @@ def run(
     deadline: float = 30.0,
     clock: Callable[[], float] = time.monotonic,
     max_bytes: int | None = None,
+    alone: Alone | None = None,
 ) -> Result:
     """Begin a query and return its rows as they come.
 
     `deadline` is seconds of work, the time the caller takes between rows is free; more than `max_bytes` of values is an
     error. Raises QueryError, while rows are read too. A connection has one query at a time: read its rows to the end,
-    or close them, before the next.
+    or close them, before the next. SQL of a stranger is for a process that is `alone`, and under `limit_memory`:
+    nothing else bounds what a plan takes, or a single function.
     """
-    guard = guarded(connection)
-    watch = _Watch(deadline, clock, lambda error: _explanation(error, guard, sql))
+    watch = alone.watching(deadline, clock) if alone is not None else Watch(deadline, clock)
+    with watch:
+        guard = guarded(connection)
     connection.set_progress_handler(watch.is_over, STEPS)
     try:
         with watch:
             cursor = connection.execute(sql)
+    except _FAULTS as error:
+        guard.functions.close()
+        raise _explained(error, guard, sql) from error
     except BaseException:
         guard.functions.close()
         raise
     if cursor.description is None:
         raise QueryError(f"the SQL is empty: {EXAMPLE}")
-    rows = _rows(cursor, watch, max_bytes, guard.functions.close)
-    return Result(tuple(column[0] for column in cursor.description), rows)
+    rows = _rows(cursor, watch, lambda error: _explained(error, guard, sql), max_bytes, guard.functions.close)
+    columns = tuple(column[0] for column in cursor.description)
+    return Result(columns, alone.giving_room(rows) if alone is not None else rows)
 
 
 def _rows(
-    cursor: sqlite3.Cursor, watch: _Watch, max_bytes: int | None, close: Callable[[], None]
+    cursor: sqlite3.Cursor,
+    watch: Watch,
+    explained: Callable[[BaseException], BaseException],
+    max_bytes: int | None,
+    close: Callable[[], None],
 ) -> Iterator[tuple[Any, ...]]:
     size = 0
     try:
         while True:
-            with watch:
-                row = next(cursor, None)
+            try:
+                with watch:
+                    row = next(cursor, None)
+            except _FAULTS as error:
+                raise explained(error) from error
             if row is None:
                 return
             if max_bytes is not None:
@@ -74,58 +91,37 @@ def _rows(
                 if size > max_bytes:
                     raise QueryError(f"the result is over {max_bytes:,} bytes: select fewer columns, or add a LIMIT")
             yield row
+            del row  # it may be large, and the next is made before this one would be forgotten
     finally:
         with suppress(sqlite3.ProgrammingError):  # whoever read has left, and closed the connection first
             cursor.close()
             close()
 
 
-class _Watch:
-    """Stands around every stretch of work inside SQLite: counts its seconds, stops it, tells its errors as ours."""
-
-    def __init__(self, deadline: float, clock: Callable[[], float], explain: Callable[[BaseException], str]) -> None:
-        self._deadline = deadline
-        self._clock = clock
-        self._explain = explain
-        self._spent = 0.0
-        self._since = 0.0
-        self._over = False
-        self._stop: KeyboardInterrupt | None = None
-
-    def __enter__(self) -> None:
-        self._since = self._clock()
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._spent += self._clock() - self._since
-        if self._stop is not None:
-            raise self._stop
-        if not isinstance(error, _FAULTS) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORE_FAULTS:
-            return
-        if self._over:
-            raise QueryError(f"over {self._deadline:g} s: narrow it by a WHERE, or give it more time") from error
-        raise QueryError(self._explain(error)) from error
-
-    def is_over(self) -> bool:
-        """Must the query stop? SQLite asks, and it would swallow a Ctrl-C that comes here."""
-        try:
-            self._over = self._spent + self._clock() - self._since > self._deadline
-        except KeyboardInterrupt as error:
-            self._stop = error
-        return self._over or self._stop is not None
+def _explained(error: BaseException, guard: Guard, sql: str) -> BaseException:
+    """What to raise instead: the store's own faults stay what they are."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _STORE_FAULTS:
+        return error
+    why = _explanation(error, guard, sql)
+    return QueryError(why if len(why) <= LONGEST_MESSAGE else f"{why[:LONGEST_MESSAGE]}…")  # it quotes the SQL
 
 
 def _explanation(error: BaseException, guard: Guard, sql: str) -> str:
-    if guard.refused:
-        return guard.refused[0]
     if isinstance(error, MemoryError):
-        return "the query needs too much memory: narrow it by a WHERE, or aggregate less"
+        return HUNGRY
     if isinstance(error, ValueError):
         return "the SQL holds a character that cannot stand in it (NUL, or half of a surrogate pair)"
+    if guard.refused:
+        return _meaning(guard.refused[0])
     text = str(error)
     if match := re.fullmatch(r"no such table: (.+)", text, re.DOTALL):
         return _unknown("table", match[1], tuple(guard.public))
     if match := re.fullmatch(r"no such column: (.+)", text, re.DOTALL):
         return _unknown("column", match[1], _columns(guard, sql))
+    return _meaning(text)
+
+
+def _meaning(text: str) -> str:
     return next((meaning for sign, meaning in _MEANINGS.items() if sign in text), text)
 
 

@@ -347,7 +347,7 @@ def test_a_result_can_be_capped(reader):
         "SELECT replace(hex(zeroblob(4000000)), hex(zeroblob(2000000)) || 'x', '')",
         "SELECT trim(hex(zeroblob(4000000)), hex(zeroblob(2000000)))",
         "SELECT zeroblob(1000000000)",
-        "SELECT hex(zeroblob(9000000))",
+        "SELECT hex(zeroblob(30000000))",
         "SELECT replace(hex(zeroblob(4000000)), '0', 'aaaaaaaa')",
         "SELECT 1" + " UNION SELECT 1" * 10,
         "SELECT " + ", ".join(["1"] * 101),
