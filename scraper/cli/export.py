@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from scraper.cli import options
+from scraper.errors import ConfigError
 
 if TYPE_CHECKING:
     from scraper.reports import What
@@ -47,11 +50,22 @@ def command(crawl: str | None, form: str, what: What, output: str | None, raw_cs
     from scraper.reports import find_crawl, open_reader, rows, write_csv, write_file, write_jsonl
 
     with open_reader(db) as connection:
+        _spare(db, output)
         result = rows(connection, what, find_crawl(connection, crawl).id)
 
         def write(out: BinaryIO) -> int:
-            return write_csv(result, out, raw=raw_csv) if form == "csv" else write_jsonl(result, out)
+            if form == "jsonl":
+                return write_jsonl(result, out)
+            return write_csv(result, out, raw=raw_csv, terminal=out.isatty())
 
         count = write_file(output, write) if output is not None else write(sys.stdout.buffer)
     sys.stdout.buffer.flush()
     say(f"{count} {what}" + (f" written to {output}" if output else ""))
+
+
+def _spare(db: str, output: str | None) -> None:
+    """Refuse to write over the store that is read, or what belongs to it."""
+    for place in (db, f"{db}-wal", f"{db}-shm"):
+        with suppress(OSError, ValueError):  # one of them is not there
+            if output is not None and Path(output).samefile(place):
+                raise ConfigError(f"{output} is the store itself: name another file with -o")

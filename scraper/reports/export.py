@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
-from scraper.printable import printable
+from scraper.printable import printable, printable_json
 from scraper.reports.result import Result
 
 What = Literal["records", "pages", "links", "urls"]
@@ -43,9 +43,11 @@ _SQL: dict[What, str] = {
         FROM url CROSS JOIN host ON host.id = url.host_id LEFT JOIN url AS source ON source.id = url.found_on
         WHERE host.crawl_id = ? ORDER BY url.id""",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# In UTF-8: DEL, C1, the marks of bidirectional text, line and paragraph separators. In JSON they stand in strings only.
-_UNSAFE = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+# What a spreadsheet takes for a formula: a cell that begins so, also in full or small width, or behind blanks and
+# quotes that an import may drop (OWASP, "CSV Injection"). What begins with an apostrophe, as ours will, is a text.
+_FORMULA = re.compile('[\t\r\n]|[\\x00-\\x20\\s"\u00ad\u180e\u200b-\u200f\u2060\ufeff]*[=+@＝＋－＠﹦﹢﹣﹫-]')
+_ENCODER = msgspec.json.Encoder()
+LONGEST_PIECE = 3 * 2**16  # characters, or bytes (in threes, as base64 has them), that are made JSON at a time
 
 
 def rows(connection: sqlite3.Connection, what: What, crawl_id: int) -> Result:
@@ -68,7 +70,6 @@ def write_jsonl(result: Result, out: BinaryIO) -> int:
 
     Exact on the way back, and harmless on a terminal: whatever is not printable is escaped. A blob is base64.
     """
-    encoder = msgspec.json.Encoder()
     names = _distinct(result.columns)
     embedded = [number for number, name in enumerate(result.columns) if name in result.json]
     count = 0
@@ -76,10 +77,30 @@ def write_jsonl(result: Result, out: BinaryIO) -> int:
         values = list(row)
         for number in embedded:
             values[number] = _embedded(values[number])
-        line = encoder.encode(dict(zip(names, values, strict=True)))
-        out.write(_UNSAFE.sub(_escaped, line) + b"\n")
+        if any(isinstance(value, (str, bytes)) and len(value) > LONGEST_PIECE for value in row):
+            out.writelines(_pieces(names, values))
+        else:
+            out.write(_json(dict(zip(names, values, strict=True))) + b"\n")
         count += 1
     return count
+
+
+def _pieces(names: list[str], values: list[object]) -> Iterator[bytes]:
+    """One line of JSON, its long values a part at a time, so that none is in memory several times."""
+    for number, (name, value) in enumerate(zip(names, values, strict=True)):
+        yield (b"," if number else b"{") + _json(name) + b":"
+        if isinstance(value, (str, bytes)):
+            yield b'"'
+            for start in range(0, len(value), LONGEST_PIECE):
+                yield _json(value[start : start + LONGEST_PIECE])[1:-1]
+            yield b'"'
+        else:
+            yield _json(value)
+    yield b"}\n"
+
+
+def _json(value: object) -> bytes:
+    return printable_json(_ENCODER.encode(value))
 
 
 def write_csv(result: Result, out: BinaryIO, *, raw: bool = False, terminal: bool = False) -> int:
@@ -95,7 +116,7 @@ def write_csv(result: Result, out: BinaryIO, *, raw: bool = False, terminal: boo
             return value.hex()
         if not isinstance(value, str):
             return value
-        if not raw and value.startswith(_FORMULA):
+        if not raw and _FORMULA.match(value):
             value = f"'{value}"
         return printable(value, one_line=False) if terminal else value
 
@@ -125,10 +146,6 @@ def _embedded(text: object) -> object:
     except msgspec.DecodeError:
         return text  # not JSON after all: as the text it is
     return msgspec.Raw(text.replace("\n", " ").replace("\r", " ").encode())  # outside of strings, where it is a blank
-
-
-def _escaped(match: re.Match[bytes]) -> bytes:
-    return b"\\u%04x" % ord(match[0].decode())
 
 
 def _distinct(names: tuple[str, ...]) -> list[str]:

@@ -63,6 +63,23 @@ def test_a_file_that_cannot_be_written_is_refused(run, crawled, path):
     assert f"{path} was not written" in run("export", "-o", path).refused
 
 
+@pytest.mark.parametrize(
+    "path", ["scraper.db", "./scraper.db", "link", "hard", "/dev/full", "gone/../../x/out", "a\0b"]
+)
+def test_the_store_is_not_written_over(run, crawled, home, path):
+    """An export over the store that it reads, by whatever name, is refused, like any file that cannot be (C18)."""
+    (home / "link").symlink_to("scraper.db")
+    (home / "hard").hardlink_to(home / "scraper.db")
+    before = (home / "scraper.db").read_bytes(), sorted(home.iterdir())
+    ended = run("export", "--what", "urls", "-o", path)
+    assert (ended.code, ended.err.count("\n"), ended.err.startswith("scraper: ")) == (
+        1 if "full" in path else 2,
+        1,
+        True,
+    )
+    assert ((home / "scraper.db").read_bytes(), sorted(home.iterdir())) == before
+
+
 def test_standard_output_may_be_named(start, crawled):
     """`-o /dev/stdout` writes to the pipe that standard output is."""
     ended = start("export", "--what", "urls", "-o", "/dev/stdout").ended()

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +114,40 @@ def test_a_closed_pipe_stays_a_broken_pipe(tmp_path):
 
     with pytest.raises(BrokenPipeError):
         write_file(tmp_path / "x", writer)
+
+
+@pytest.mark.parametrize("old", [None, b"old"], ids=["new", "existing"])
+def test_who_is_killed_leaves_no_half_file(tmp_path, old):
+    """A process that is killed while it writes leaves under the name what was there, or nothing (C18)."""
+    path = tmp_path / "out.csv"
+    if old is not None:
+        path.write_bytes(old)
+    program = (
+        "import sys\nfrom scraper.reports import write_file\n"
+        "def half(out):\n out.write(b'x' * 1000000)\n out.flush()\n print('half', flush=True)\n sys.stdin.read()\n"
+        "write_file(sys.argv[1], half)"
+    )
+    arguments = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout.readline() == b"half\n"
+        process.kill()
+    assert (path.read_bytes() if path.exists() else None) == old
+
+
+def test_a_link_that_is_put_in_the_way_is_not_followed(tmp_path):
+    """A symbolic link that appears under the name while the file is written is replaced, its target untouched (C18)."""
+    path, other = tmp_path / "out.csv", tmp_path / "other"
+    other.write_bytes(b"precious")
+    write_file(path, lambda out: (out.write(b"x"), path.symlink_to(other)))
+    assert (path.is_symlink(), path.read_bytes(), other.read_bytes()) == (False, b"x", b"precious")
+
+
+def test_a_file_beside_is_made_for_nobody_else(tmp_path, monkeypatch):
+    """The unfinished file is created, never opened: one that is there under its name ends the writing (C18)."""
+    monkeypatch.setattr(os, "urandom", bytes)
+    (tmp_path / f".out.csv.{bytes(4).hex()}.tmp").symlink_to(tmp_path / "stolen")
+    with pytest.raises(ConfigError, match="File exists"):
+        write_file(tmp_path / "out.csv", lambda out: out.write(b"x"))
+    assert not (tmp_path / "stolen").exists()
