@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
+from types import TracebackType
 from typing import Any
 
 import click
 
-from scraper.errors import ScraperError
+from scraper.errors import ConfigError, ScraperError
 
 __all__ = ["commands", "main"]
 
@@ -77,10 +79,24 @@ def _terminated(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _say(text: str) -> None:
+def _say(text: str, *, one_line: bool = True) -> None:
     from scraper.cli.output import say
 
-    say(text)
+    say(text, one_line=one_line)
+
+
+def _show(error: click.ClickException) -> None:
+    """Tell what click has to say of how it was called: it quotes what was typed, or pasted."""
+    text = io.StringIO()
+    error.show(file=text)
+    _say(text.getvalue().rstrip("\n"), one_line=False)
+
+
+def _excepted(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a fault of ours: what it says of a page moves no cursor either."""
+    import traceback
+
+    _say("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"), one_line=False)
 
 
 def _abandon_stdout() -> None:
@@ -99,21 +115,26 @@ def _open_what_is_closed() -> None:
 def main() -> None:
     """Run the command line; errors raised on purpose are told in one line, with their exit code."""
     _open_what_is_closed()
+    for stream in (sys.stdout, sys.stderr):  # a terminal that is not of UTF-8 gets an escape, not a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.excepthook = _excepted
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = commands.main(standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except ScraperError as error:
-        _say(f"scraper: {error}")
+        # A file of settings has all its mistakes told at once; nothing in it is a stranger's.
+        _say(f"scraper: {error}", one_line=not isinstance(error, ConfigError))
         code = error.exit_code
     except OSError as error:  # a disk that is full under standard output, most of all
         _abandon_stdout()
-        _say(f"scraper: {error}")
+        _say(f"scraper: {error.filename or 'standard output'}: {error.strerror or error}")
         code = 1
     sys.exit(code if isinstance(code, int) else 0)

@@ -38,7 +38,8 @@ async def _crawl(db: str, *, keep: bool) -> int:
     from scraper.demo import serve
 
     async with serve() as url:
-        say(f"A shop is served at {url} by this very program. To crawl it, a user types:\n")
+        say(f"A shop is served at {url} by this very program. To crawl it, a user types:")
+        say("")
         say(f"$ scraper crawl {url} --depth 9 --delay 0 --extractor {EXTRACTOR} --db {Path(db).name}")
         run = app.crawl([url], store=db, new=True, depth=9, delay=0.0, per_host=8, extractors=(EXTRACTOR,))
         return await carried_out(run, db, Show(advice=keep))

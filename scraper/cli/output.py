@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -13,21 +13,24 @@ import click
 import msgspec
 
 from scraper.model import Tally, UrlState
-from scraper.printable import printable
+from scraper.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from scraper.reports import Result
 
 CELL = 60  # characters of a cell in a table
+NARROWEST = 8  # characters that a column may shrink to on a terminal
+GAP = 2  # blanks between columns
 TABLE_ROWS = 1000  # a table is for reading; the other formats print every row
-# What JSON leaves as it is and a terminal obeys: DEL, C1, the marks of bidirectional text, line separators.
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def say(text: str) -> None:
-    """Tell the user something that is not a result; if nobody is there to hear it, that is no error."""
+def say(text: str, *, one_line: bool = True) -> None:
+    """Tell the user something that is not a result; if nobody is there to hear it, that is no error.
+
+    What others have put into it forges no line, unless it has several of its own.
+    """
     try:
-        click.echo(printable(text, one_line=False), err=True)
+        click.echo(printable(text, one_line=one_line), err=True)
     except OSError:
         abandon(sys.stderr)
 
@@ -53,32 +56,44 @@ def json_line(value: Any) -> None:
 
 def json_bytes(value: Any) -> bytes:
     """One line of JSON: exact on the way back, and harmless on a terminal."""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
+    return printable_json(msgspec.json.encode(value, enc_hook=str)) + b"\n"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table as wide as the terminal; off a terminal as wide as its cells."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Print a table as wide as the terminal, if its columns can be so narrow; off a terminal as wide as its cells."""
+    from rich.cells import cell_len
 
     every = iter(rows)
-    shown = list(islice(every, TABLE_ROWS))
-    drawn = Table(box=None, header_style="bold", pad_edge=False, show_edge=False)
-    for number, column in enumerate(columns):
-        numeric = bool(shown) and all(isinstance(row[number], int | float | None) for row in shown)
-        drawn.add_column(printable(column), justify="right" if numeric else "left", overflow="ellipsis", no_wrap=True)
-    for row in shown:
-        drawn.add_row(*(Text(cell(value)) for value in row))
-    width = None if sys.stdout.isatty() else (CELL + 2) * max(1, len(columns))
-    console = Console(highlight=False, width=width)
-    with console.capture() as captured:
-        console.print(drawn)
-    for line in captured.get().splitlines():
-        click.echo(line.rstrip())
+    numeric = [True] * len(columns)
+    lines = [[cell(column) for column in columns]]
+    for row in islice(every, TABLE_ROWS):  # kept as it is shown: a row may be large
+        numeric = [yes and isinstance(value, int | float | None) for yes, value in zip(numeric, row, strict=True)]
+        lines.append([cell(value) for value in row])
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    if sys.stdout.isatty():
+        _narrow(widths, shutil.get_terminal_size().columns - GAP * (len(widths) - 1))
+    right = [number and len(lines) > 1 for number in numeric]
+    for count, cells in enumerate(lines):
+        line = (" " * GAP).join(map(_fitted, cells, widths, right)).rstrip()
+        click.echo(line if count or os.environ.get("TERM") == "dumb" else click.style(line, bold=True))
     if next(every, None) is not None:
         say(f"only the first {TABLE_ROWS} rows are shown; --format jsonl prints all")
+
+
+def _narrow(widths: list[int], room: int) -> None:
+    """Take from the widest columns what is too much. Where that is not enough, lines are broken: no column is lost."""
+    while sum(widths) > room and (widest := max(widths)) > NARROWEST:
+        widths[widths.index(widest)] -= 1
+
+
+def _fitted(text: str, width: int, right: bool) -> str:
+    """The text in exactly so many places of a terminal, of which a character may take two, or none."""
+    from rich.cells import cell_len, set_cell_size
+
+    size = cell_len(text)
+    if size > width:
+        return f"{set_cell_size(text, width - 1)}…"
+    return " " * (width - size) + text if right else text + " " * (width - size)
 
 
 def cell(value: object) -> str:
@@ -87,7 +102,8 @@ def cell(value: object) -> str:
         return ""
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
-    text = printable(f"{value:.15g}" if isinstance(value, float) else str(value))
+    whole = f"{value:.15g}" if isinstance(value, float) else str(value)
+    text = printable(whole[: CELL + 1])
     return text if len(text) <= CELL else text[: CELL - 1] + "…"
 
 
@@ -117,13 +133,17 @@ def _write_array(result: Result, out: BinaryIO) -> None:
 
 
 class _Commas:
-    """Passes lines on with commas between them."""
+    """Passes lines on with commas between them; a line may come in pieces."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
-        self._between = b"\n"
+        self._before = b"\n"
 
-    def write(self, line: bytes) -> int:
-        self._out.write(self._between + line.rstrip(b"\n"))
-        self._between = b",\n"
-        return len(line)
+    def write(self, piece: bytes) -> int:
+        self._out.write(self._before + piece.rstrip(b"\n"))
+        self._before = b",\n" if piece.endswith(b"\n") else b""
+        return len(piece)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self.write(piece)

@@ -19,7 +19,6 @@ from scraper.cli.streaming import Stream
 from scraper.cli.summary import summary
 from scraper.errors import StoppedEarly
 from scraper.model import CrawlState
-from scraper.printable import printable
 
 THREADS = 64
 
@@ -52,14 +51,18 @@ async def carried_out(run: Run, db: str, show: Show) -> int:
 
 
 class _Told(logging.Handler):
-    """Log lines on stderr, wherever the progress display has put it."""
+    """Log lines on stderr, wherever the progress display has put it; an event is one line, whatever it holds."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"scraper: {printable(self.format(record))}")
+        say(f"scraper: {self.format(record)}")
 
 
 def log_to_stderr(*, quiet: bool, verbose: bool = False) -> None:
-    """Show warnings of the parts; with --verbose every event, by default what a user must know, with --quiet errors."""
+    """Show warnings of the parts; with --verbose every event, by default what a user must know, with --quiet errors.
+
+    Libraries warn as well, in the words of a server; whatever has no handler would reach the terminal as it is.
+    """
+    logging.lastResort = _Told(logging.WARNING)
     logger = logging.getLogger("scraper")
     logger.handlers = [_Told()]
     logger.propagate = False

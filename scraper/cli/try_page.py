@@ -33,7 +33,9 @@ def command(url: str, as_json: bool, **given: Any) -> None:
 
     from scraper import app
     from scraper.cli.output import json_line
+    from scraper.cli.running import log_to_stderr
 
+    log_to_stderr(quiet=False)
     tried = asyncio.run(app.try_url(url, options.loaded(given).config))
     if as_json:
         json_line(tried.as_dict())

@@ -14,6 +14,7 @@ from scraper.config.file import file_settings
 from scraper.config.sections import Config
 from scraper.config.table import OPTIONS, TYPES, Setting, built, fitting, is_list, nearest
 from scraper.errors import ConfigError
+from scraper.printable import printable
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 _PREFIX = "SCRAPER_"
@@ -75,7 +76,7 @@ def from_json(text: str) -> Config:
     problems: list[str] = []
     kept = _fit(_kept(tree), problems)
     if problems:
-        raise ConfigError("\n".join(f"{problem}; start it afresh with --new" for problem in problems))
+        raise ConfigError("\n".join(f"{printable(problem)}; start it afresh with --new" for problem in problems))
     return built(kept)
 
 
