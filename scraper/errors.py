@@ -19,6 +19,7 @@ ScraperError                  raised on purpose                                 
    ├─ ForeignSchema           the file is a store in which a stranger has declared what would run
    ├─ StoreDamaged            path, what: the file is not as SQLite left it
    ├─ StoreForbidden          the system does not let this user make, read or write the file
+   ├─ DiskFailed              the disk did not do what it was told; who has the file open lets go of it
    ├─ CrawlNotFound           no crawl of that name or number
    ├─ StoreBusy               another process runs this crawl
    └─ LeaseLost               another process took this crawl over; nothing of ours is written any more
@@ -189,6 +190,10 @@ class StoreForbidden(StoreError):
     """The system does not let this user make, read or write the file."""
 
     exit_code = 2
+
+
+class DiskFailed(StoreError):
+    """The disk under the database failed; what it holds is seen when it is opened anew."""
 
 
 class CrawlNotFound(StoreError):

@@ -35,6 +35,7 @@ EXAMPLES = [
     (errors.CrawlNotFound("no crawl 7"), "no crawl 7", 2),
     (errors.StoreBusy("in use"), "in use", 2),
     (errors.StoreForbidden("read-only"), "read-only", 2),
+    (errors.DiskFailed("no room"), "no room", 1),
     (errors.LeaseLost("taken over"), "taken over", 1),
 ]
 _ids = [type(error).__name__ for error, _, _ in EXAMPLES]

@@ -149,10 +149,11 @@ class StoreConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     batch_pages: int = 200
     batch_seconds: float = 0.5
     synchronous: Literal["normal", "full"] = "normal"
+    checkpoint_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         at_least(self, 1, "batch_pages")
-        at_least(self, 0, "batch_seconds")
+        at_least(self, 0, "batch_seconds", "checkpoint_seconds")
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

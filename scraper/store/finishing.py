@@ -20,8 +20,9 @@ async def ended(task: asyncio.Task[Any]) -> None:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
+    failure = None if task.cancelled() else task.exception()  # looked at, so that asyncio does not tell it by itself
     if cancelled is not None:
-        raise cancelled from (None if task.cancelled() else task.exception())
+        raise cancelled from failure
 
 
 async def finish(task: asyncio.Task[T]) -> T:

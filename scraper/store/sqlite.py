@@ -32,6 +32,7 @@ from scraper.store.finishing import finish
 from scraper.store.lease import LEASE
 from scraper.store.sqlite_file import connect, in_thread, translated
 from scraper.store.sqlite_lease import beyond_doubt, keep_lease, refuse_if_held, take_lease
+from scraper.store.sqlite_log import Log
 from scraper.store.sqlite_prepare import prepare
 from scraper.store.sqlite_writer import SqliteWriter
 
@@ -45,11 +46,12 @@ LEAVING = 5.0  # seconds that a run which is being left may take to end
 async def open_sqlite(path: str | Path, config: StoreConfig = StoreConfig()) -> AsyncIterator[SqliteStore]:  # noqa: B008 - frozen
     """Open the store at `path`, making or migrating it first. Raises StoreError with what to do about it."""
     place = str(path)
+    await asyncio.to_thread(Log(place).sync)  # what a killed process left; else who takes it over may fail in silence
     await asyncio.to_thread(prepare, place)
     with translated(place):
         writer = await connect(place, config)
         try:
-            reader = await connect(place, config)
+            reader = await connect(place, config, to_read=True)
         except BaseException:
             await writer.close()
             raise
@@ -71,6 +73,7 @@ class SqliteStore:
         self._reader = reader
         self._config = config
         self._users: set[asyncio.Task[Any]] = set()
+        self._safety = asyncio.create_task(self._writer.keep_safe(config.checkpoint_seconds, reader), name="safety")
 
     def __repr__(self) -> str:
         return f"SqliteStore({self.path!r})"
@@ -81,8 +84,9 @@ class SqliteStore:
             task.cancel()
         if self._users:
             await asyncio.wait(set(self._users), timeout=LEAVING)
-        for connection in (self._writer.connection, self._reader):
-            await connection.close()
+        self._safety.cancel()
+        await asyncio.gather(self._safety, return_exceptions=True)
+        await self._writer.close(self._reader)
 
     @asynccontextmanager
     async def in_use(self) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -16,7 +17,7 @@ from scraper.store.filesystem import kind_of, warning
 from scraper.store.lease import is_held
 from scraper.store.migrate import migrate
 from scraper.store.schema import guard_schema, known_version, refuse_strangers
-from scraper.store.sqlite_file import translated
+from scraper.store.sqlite_file import disk_failed, in_our_words, translated
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def prepare(path: str) -> None:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=sqlite_file.LOCK_PATIENCE)) as connection:
             guard_schema(connection)
             migrate(connection, path, time.time())
-            _write_ahead(connection)
+            _write_ahead(connection, path)
 
 
 def _check_place(path: str, place: Path) -> None:
@@ -72,6 +73,8 @@ def _create(place: Path) -> None:
         if not os.access(place, os.R_OK | os.W_OK):
             raise StoreForbidden(f"{place} is read-only: make it writable, or name another file with --db") from None
     except OSError as error:
+        if error.errno in {errno.EIO, errno.ENOSPC, errno.EDQUOT}:
+            raise in_our_words(str(place), error) from error
         raise StoreForbidden(f"{place} cannot be made: {error.strerror}") from error
 
 
@@ -114,15 +117,18 @@ def _one_line(found: str) -> str:
     return next((line for line in found.splitlines() if not line.startswith("***")), found)
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _write_ahead(connection: sqlite3.Connection, path: str) -> None:
     """Switch to WAL; others that do so at the same moment are waited for, which SQLite does not do by itself here."""
     deadline = time.monotonic() + sqlite_file.LOCK_PATIENCE
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
+            # A switch that fails is no error to SQLite: it stays as it was, where a reader holds up every commit.
+            if mode != "wal":
+                raise disk_failed(path, "no write-ahead log can be kept beside it")
             return

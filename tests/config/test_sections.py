@@ -40,6 +40,7 @@ BOUNDS = [
     (ParseConfig, "memory", 1),
     (StoreConfig, "batch_pages", 1),
     (StoreConfig, "batch_seconds", 0),
+    (StoreConfig, "checkpoint_seconds", 0),
 ]
 POSITIVE = [
     *((FetchConfig, f"{phase}_timeout") for phase in ("connect", "first_byte", "idle", "total")),

@@ -122,7 +122,7 @@ FILE_PROBLEMS = [
     ("[crawl]\ndelay = 2", "2: unknown key crawl.delay: did you mean delay in [politeness]?"),
     (
         "[store]\nzzz = 2",
-        "2: unknown key store.zzz; known here: bodies, links, batch_pages, batch_seconds, synchronous",
+        f"2: unknown key store.zzz; known here: {', '.join(Config().store.__struct_fields__)}",
     ),
     (
         "zzz = 2",
