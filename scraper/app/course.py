@@ -93,14 +93,20 @@ class Course:
         async with opened(self._store, self._loaded.config) as store:
             self.crawl, self.config = await self._start.begin(store, self._loaded)
             _tell_manners(self.config.politeness)
-            state = CrawlState.INTERRUPTED
             try:
                 self.tally = await store.tally(self.crawl)
                 state = await self._run_line(store, self.crawl, safe)
+            except BaseException as error:
+                self.state = CrawlState.INTERRUPTED
+                await _give_back(store, self.crawl, because=error)
+                raise
             finally:
                 self._line = None
-                await _end(store, self.crawl, state)
-                self.state = state
+            if state is CrawlState.INTERRUPTED:
+                await _give_back(store, self.crawl)
+            else:
+                await store.end_crawl(self.crawl, state, now=time.time())
+            self.state = state
 
     async def _run_line(self, store: Store, crawl: Crawl, safe: asyncio.Queue[Visit | None]) -> CrawlState:
         async with AsyncExitStack() as opened:
@@ -161,8 +167,10 @@ async def _using(store: Store) -> AsyncIterator[Store]:
         yield store
 
 
-async def _end(store: Store, crawl: Crawl, state: CrawlState) -> None:
+async def _give_back(store: Store, crawl: Crawl, because: BaseException | None = None) -> None:
+    """Close an interrupted crawl. If that fails, it can be resumed all the same: told, unless it is told already."""
     try:
-        await store.end_crawl(crawl, state, now=time.time())
+        await store.end_crawl(crawl, CrawlState.INTERRUPTED, now=time.time())
     except ScraperError as error:
-        log.error("crawl %s could not be closed in the store: %s", crawl.name, error)  # noqa: TRY400 - told, not traced
+        if str(error) != str(because):
+            log.error("crawl %s could not be closed in the store: %s", crawl.name, error)  # noqa: TRY400 - told, not traced
