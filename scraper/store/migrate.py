@@ -60,6 +60,12 @@ def migrate(connection: sqlite3.Connection, path: str, now: float, *, upto: int 
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in {
+                sqlite3.SQLITE_IOERR,
+                sqlite3.SQLITE_FULL,
+                sqlite3.SQLITE_CANTOPEN,
+            }:
+                raise  # no fault of the migration; nothing was changed either
             raise MigrationError(f"{path}: migration {migration.name} failed, nothing was changed: {error}") from error
 
 
