@@ -37,7 +37,7 @@ CONFIG = Config(
     crawl=CrawlConfig(depth=9),
     politeness=PolitenessConfig(longest_retry_after=6 * HOUR, retry=RetryConfig(attempts=6)),
     parse=ParseConfig(workers=0),
-    store=StoreConfig(batch_seconds=5.0),  # hours are waited, and each age of an empty batch costs work
+    store=StoreConfig(batch_seconds=5.0, checkpoint_seconds=DAY),  # hours are waited, and each age costs work
 )
 LOADED = Loaded(CONFIG, defaultdict(lambda: "default"))
 POLITE = CONFIG.politeness
@@ -338,7 +338,9 @@ async def nights(line, path, days, look):
             if night in KILLED:
                 await killed(run, mortal, KILLED[night])
                 # A process that is killed is known to be dead at once; ours lives on.
+                loop.idle.outside += 1
                 await store._writer.write(lambda db: db.execute("UPDATE crawl SET owner = NULL"))
+                loop.back()
                 network.life = 1
                 run = scraper.resume("month", store=MortalStore(store, loop), loaded=LOADED)
             async for _ in run:
