@@ -99,8 +99,7 @@ _CLOSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _WORDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_NOTADB: (
         NotAStore,
-        " is not a SQLite database: name another file with --db; if it was a store, `scraper db salvage` gets out what"
-        " is whole",
+        " is not a SQLite database: name another file with --db; if it was a store, try `scraper db salvage`",
     ),
     **dict.fromkeys(
         (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
