@@ -119,14 +119,10 @@ class Connection(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone; a body that would have ended with it is cut if it was not closed but reset."""
-        body = None if self._is_idle else self._payload
-        cut = ClientPayloadError("the connection ended before the body did")
-        if body is not None and exc is not None:
-            self._fail(body, cut)
+        if exc is not None and self._payload is not None and not self._is_idle:
+            self._fail(self._payload, ClientPayloadError("the connection ended before the body did"))
             self._parser = None  # which would take this for the end
         super().connection_lost(exc)
-        if body is not None and body.exception() is not None:
-            self._fail(body, cut)
 
     def is_connected(self) -> bool:
         """Can a request be sent? An idle connection on which anything has come, if only an end, is not taken."""

@@ -76,6 +76,7 @@ def test_no_detail_has_two_rows():
         (Reason.DNS, "not a name that can be looked up", 0, "neither", True, "same"),
         (Reason.TIMEOUT, "connect", None, "counts", True, "fewer"),
         (Reason.TIMEOUT, "total", 1, "counts", True, "fewer"),
+        (Reason.TIMEOUT, "least rate", 1, "counts", True, "fewer"),
         (Reason.TRUNCATED, "cut", None, "counts", True, "same"),
         (Reason.TLS, "expired", 0, "neither", True, "same"),
         (Reason.HTTP_4XX, "404 Not Found", 0, "resets", True, "same"),

@@ -99,6 +99,7 @@ ANSWERS = [
     ("slow body of some rate", (_sized(99999), again(b"x" * 200, 0.05)), "timeout: total"),
     ("trickling body nobody wants", (b"HTTP/1.1 404 X\r\n\r\n", again(b"x", 0.05)), "404 "),
     ("silent body nobody wants", (b"HTTP/1.1 404 X\r\nContent-Length: 9\r\n\r\n", "hold"), "404 "),
+    ("bad chunk nobody wants", (b"HTTP/1.1 404 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",), "404 "),
     ("silent body of a redirect", (b"HTTP/1.1 302 X\r\nLocation: /x\r\nContent-Length: 9\r\n\r\n", "hold"), "302 "),
     (
         "silent body of a 503",
