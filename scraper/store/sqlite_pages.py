@@ -59,10 +59,6 @@ def store_pages(
     pages = [(v, p, r) for v, p, r in pages if not v.is_unchanged]
     known = [v.url.id for v, _, _ in pages if v.url.content_hash is not None]
     replaced = _keep_versions(db, known, now)
-    # Of a page that was lost by damage what it had may still be there.
-    left = [(v.url.id,) for v, _, _ in pages if v.url.content_hash is None]
-    db.executemany("DELETE FROM record WHERE url_id = ?", left)
-    db.executemany("DELETE FROM link WHERE source_id = ?", left)
     _insert_pages(db, crawl.id, pages)
     insert_records(db, [(v.url.id, p.records) for v, p, _ in pages])
     if config.links:

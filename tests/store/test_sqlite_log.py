@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from scraper.config import StoreConfig
-from scraper.errors import DiskFailed, NotAStore, StoreBusy, StoreError, StoreForbidden
+from scraper.errors import DiskFailed, NotAStore, StoreBusy, StoreDamaged, StoreError, StoreForbidden
 from scraper.model import Tally
-from scraper.store import open_sqlite, sqlite_file, sqlite_log
+from scraper.store import open_sqlite, sqlite_file, sqlite_log, sqlite_prepare
 from scraper.store.sqlite_log import Log
 
 SOON = StoreConfig(checkpoint_seconds=0.01)
@@ -226,7 +226,7 @@ WORDS = [
     (_io_error(sqlite3.SQLITE_READONLY_DBMOVED, "MOVED", "no"), DiskFailed, rf"\(no, MOVED; {ROOM}\)"),
     (_io_error(sqlite3.SQLITE_NOTADB), NotAStore, "is not a SQLite database"),
     (_io_error(sqlite3.SQLITE_BUSY), StoreBusy, "is locked by another process"),
-    (_io_error(sqlite3.SQLITE_CORRUPT, text="malformed"), StoreError, "is damaged: malformed"),
+    (_io_error(sqlite3.SQLITE_CORRUPT, text="malformed"), StoreDamaged, r"malformed"),
     (_io_error(sqlite3.SQLITE_ERROR, text="no {such} table"), StoreError, "no {such} table"),
     (OSError(errno.ENOSPC, "No space left on device"), DiskFailed, rf"\(No space left on device; {ROOM}\)"),
 ]
@@ -251,7 +251,7 @@ def test_where_we_may_not_write_is_not_the_disks_fault(path):
 def test_no_log_no_store(path):
     """Where SQLite keeps no write-ahead log, and says so without an error, there is no store (A4)."""
     with closing(sqlite3.connect(":memory:")) as db, pytest.raises(DiskFailed, match="no write-ahead log can be kept"):
-        sqlite_file._write_ahead(db, str(path))
+        sqlite_prepare._write_ahead(db, str(path))
 
 
 async def test_sqlite_takes_over_nothing_by_itself(path):
