@@ -182,34 +182,6 @@ async def _command(db, *options, cwd):
     )  # fmt: skip
 
 
-async def test_killed_and_gone_on_with(site, db, rules, records, tmp_path):
-    """Killed again and again, the command goes on where its last commit was: every record is there once."""
-    await crawled(site, db, 120)
-    slow = TITLE + '[[rule]]\nname = "slow"\n[rule.fields]\nx = {select = "p", regex = "(a|a?)+$"}\n'
-    path = rules(slow)
-    seen = [0]
-    for _ in range(2):
-        process = await _command(db, "--rules", str(path), cwd=tmp_path)
-        async with asyncio.timeout(DEADLINE):
-            while len(records()) <= seen[-1] and process.returncode is None:  # noqa: ASYNC110 - another process's doing
-                await asyncio.sleep(0.002)
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.communicate()
-        seen.append(len(records()))
-        assert len(set(records())) == seen[-1]
-    process = await _command(db, "--rules", str(path), cwd=tmp_path)
-    output, _ = await asyncio.wait_for(process.communicate(), DEADLINE)
-    assert process.returncode == 0, output
-    assert len(records()) == len(set(records())) == 240
-    with closing(sqlite3.connect(db)) as connection:
-        assert connection.execute("SELECT rule, pages, records FROM rules").fetchall() == [
-            ("slow", 120, 120),
-            ("title", 120, 120),
-        ]
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
-
 SLOW = """
 import time
 import scraper

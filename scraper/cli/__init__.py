@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import signal
 import sys
 from types import TracebackType
 from typing import Any
@@ -74,11 +73,6 @@ def commands() -> None:
     """
 
 
-def _terminated(number: int, _: object) -> None:
-    """SIGTERM ends every command with the code that says so; a crawl that runs has a handler of its own."""
-    raise SystemExit(128 + number)
-
-
 def _say(text: str, *, one_line: bool = True) -> None:
     from scraper.cli.output import say
 
@@ -119,7 +113,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.excepthook = _excepted
-    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = commands.main(standalone_mode=False)
     except click.exceptions.Exit as error:

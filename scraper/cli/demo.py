@@ -22,7 +22,9 @@ def command(keep: str | None) -> None:
     import asyncio
     import tempfile
 
-    with tempfile.TemporaryDirectory(prefix="scraper-demo-") as folder:
+    from scraper.cli.signals import removing
+
+    with tempfile.TemporaryDirectory(prefix="scraper-demo-") as folder, removing(folder):
         db = keep or str(Path(folder) / "shop.db")
         code = asyncio.run(_crawl(db, keep=keep is not None))
         if code == 0:

@@ -47,6 +47,7 @@ def command(crawl: str | None, form: str, what: What, output: str | None, raw_cs
       scraper export shops --format csv > records.csv
     """
     from scraper.cli.output import say
+    from scraper.cli.signals import unwinding
     from scraper.reports import find_crawl, open_reader, rows, write_csv, write_file, write_jsonl
 
     with open_reader(db) as connection:
@@ -58,7 +59,11 @@ def command(crawl: str | None, form: str, what: What, output: str | None, raw_cs
                 return write_jsonl(result, out)
             return write_csv(result, out, raw=raw_csv, terminal=out.isatty())
 
-        count = write_file(output, write) if output is not None else write(sys.stdout.buffer)
+        if output is None:
+            count = write(sys.stdout.buffer)
+        else:
+            with unwinding():  # what is half written goes
+                count = write_file(output, write)
     sys.stdout.buffer.flush()
     say(f"{count} {what}" + (f" written to {output}" if output else ""))
 

@@ -31,15 +31,11 @@ def command(crawl: str | None, db: str, quiet: bool, **given: Any) -> None:
       scraper extract docs --rules titles.toml --db docs.db
     """
     import asyncio
-    import os
 
     from scraper import app
-    from scraper.cli.signals import INTERRUPTED
 
     loaded = options.loaded(given)
     code = asyncio.run(_carried_out(app.extract(crawl, store=options.existing(db), loaded=loaded), quiet=quiet))
-    if code in INTERRUPTED and loaded.config.parse.workers == 0:
-        os._exit(code)  # nothing is left to do, and the thread may hang in a page
     raise SystemExit(code)
 
 

@@ -25,14 +25,14 @@ THREADS = 64
 
 def carry_out(run: Run, db: str, show: Show) -> int:
     """Run a crawl to its end or to a signal, tell how it stands, return the exit code."""
-    with asyncio.Runner() as runner:
+    runner, code = asyncio.Runner(), 1
+    try:
         # Names are looked up in these threads; the few that asyncio has by itself can all hang on dead name servers.
         runner.get_loop().set_default_executor(ThreadPoolExecutor(THREADS, "scraper"))
         code = runner.run(carried_out(run, db, show))
-        if code in INTERRUPTED:
-            # All is committed and closed, and the user waits. A name that is being looked up would hold us for long:
-            # its thread can be neither cancelled nor left behind.
-            os._exit(code)
+    finally:
+        # Told to stop, all is committed, and the user waits: it does not wait for a name that is being looked up.
+        (runner.get_loop() if code in INTERRUPTED else runner).close()
     return code
 
 

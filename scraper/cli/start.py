@@ -34,6 +34,7 @@ def command(
     from scraper import app
     from scraper.cli.output import say
     from scraper.cli.running import carry_out
+    from scraper.cli.signals import removing, unwinding
     from scraper.seeds import Seeds, listed
     from scraper.urls import Stripping
 
@@ -43,7 +44,12 @@ def command(
         raise click.UsageError("no URL given: type one, or name a list of them with --from")
     show, loaded = options.split(given)
     with ExitStack() as stack:
-        path = stack.enter_context(listed(source, sys.stdin.buffer)) if source is not None else None
+        path = None
+        if source is not None:
+            with unwinding():
+                path = stack.enter_context(listed(source, sys.stdin.buffer))
+        if source == "-" and path is not None:
+            stack.enter_context(removing(path))  # a copy
         strip = Stripping(loaded.config.crawl.strip_parameters)
         seeds = Seeds(urls, path, source="standard input" if source == "-" else None, strip=strip)
         run = app.crawl(seeds, store=db, name=name, new=new, recrawl=recrawl, loaded=loaded, complain=say)

@@ -68,14 +68,34 @@ def test_wrong_usage_ends_with_2(run, home, arguments):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["130", "143"])
-def test_a_signal_ends_a_command_that_waits(start, number):
-    """A command that waits for the rest of its list ends with 130 or 143, without a traceback."""
-    command = start("crawl", "--from", "-")
+def test_a_signal_ends_a_command_that_waits(start, number, tmp_path):
+    """A command that waits for the rest of its list ends with 130 or 143, without a traceback or a file left (A3)."""
+    command = start("crawl", "--from", "-", env={"TMPDIR": str(tmp_path)})
     command.process.stdin.write(b"#" * 1_000_000)  # more than a pipe holds: most of it has been read
     command.process.stdin.flush()
     ended = command.signalled(number)
     assert (ended.code, ended.out) == (128 + number, "")
     assert "Traceback" not in ended.err
+    assert not list(tmp_path.glob("scraper-*"))
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+def test_a_list_from_a_pipe_leaves_no_file(start, site, tmp_path, eventually, times):
+    """However a crawl of a list from standard input is stopped, the copy of the list is gone (A3)."""
+    site.hang("/1")
+    place = tmp_path / "temporary"
+    place.mkdir()
+    options = ("--delay", "0", "--parse-workers", "0", "--allow-private", "127.0.0.0/8")
+    command = start("crawl", "--from", "-", *options, env={"TMPDIR": str(place), "SCRAPER_GRACE": "0.1"})
+    command.process.stdin.write(f"{site.url('/1')}\n".encode())
+    command.process.stdin.close()
+    command.process.stdin = None
+    eventually(lambda: "/1" in site.paths())
+    assert list(place.glob("scraper-*"))
+    if times == 2:
+        command.process.send_signal(signal.SIGINT)
+    assert command.signalled(signal.SIGTERM).code in {143, 130}
+    assert not list(place.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The program killed and gone on with: a website and the program in processes of their own, and what must hold after."""
+"""The program killed and gone on with: it and a website in processes of their own, and what must hold after."""
 
 import json
 import mmap
@@ -12,6 +12,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing, suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ SETTINGS = """
 depth = 99
 concurrency = 16
 grace = {grace}
-trap_pages = 100000
+traps = false
 [politeness]
 delay = 0.0
 per_host = 16
@@ -83,17 +84,44 @@ class Website:
 class Nursery:
     """Starts the program, one at a time; what it started is killed when it is closed."""
 
-    def __init__(self):
-        command = [sys.executable, str(HERE / "nursery.py")]
+    def __init__(self, *before):
+        command = [*before, sys.executable, str(HERE / "nursery.py")]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.pid = None
         self.cpu = 0.0  # seconds, of all that has ended
 
-    def start(self, home, *argv, fault=None):
-        """Start the program."""
-        order = {"argv": argv, "cwd": str(home.directory), "output": str(home.output), "fault": fault}
-        self.pid = self._told(order)
+    def start(self, home, *argv, fault=None, fresh=False):
+        """Start the program; fresh is as a user does, at the cost of all its imports."""
+        places = {"cwd": str(home.directory), "output": str(home.output), "temporary": str(home.temporary)}
+        self.pid = self._told({"argv": argv, "fault": fault, "fresh": fresh} | places)
         self._ending = os.pidfd_open(self.pid)
+        self._home = home
+
+    def hears(self):
+        """Has the program come so far that it decides itself what a signal means?"""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+    def pending(self):
+        """Is there a signal that has not arrived yet?"""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return any(int(mask, 16) for mask in re.findall(r"(?:SigPnd|ShdPnd):\s*(\w+)", status))
+
+    def used(self):
+        """Seconds of CPU that the program itself has taken."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def session(self):
+        """The numbers of the program's processes, its own first."""
+        return [self.pid, *sorted(set(session(self.pid)) - {self.pid})]
+
+    def prepares_workers(self):
+        """Is the process from which those that parse are forked importing what they need?"""
+        with suppress(OSError):
+            servers = [pid for pid in session(self.pid) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            return any(b"lxml" in Path(f"/proc/{pid}/maps").read_bytes() for pid in servers)
+        return False
 
     def run(self, home, *argv, fault=None):
         """Run it to its end; return the exit code and how many changes SQLite made to files, as far as is known."""
@@ -109,25 +137,33 @@ class Nursery:
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert time.monotonic() < deadline
-            if select.select([self._ending], [], [], 0.001)[0]:
+            if not self.lives(0.001):
                 return False
         return True
 
+    def lives(self, seconds):
+        """Wait so long; return whether the program still runs then."""
+        return not select.select([self._ending], [], [], seconds)[0]
+
     def ended(self, within=DEADLINE):
         """Wait for its end, and that of all of its session; return the exit code and the number of writes."""
-        in_time = bool(select.select([self._ending], [], [], within)[0])
+        in_time = not self.lives(within)
         os.close(self._ending)
         if not in_time:
             self.kill()
-        session = self.pid
+        leader = self.pid
         report = self._told({})
         self.pid = None
         self.cpu += report["cpu"]
         assert in_time, f"it ran for more than {within} seconds"
         deadline = time.monotonic() + 5
-        while left := _session(session):
+        while left := session(leader):
             assert time.monotonic() < deadline, f"left behind: {left}"
             time.sleep(0.005)
+        said = self._home.said()
+        assert "Traceback" not in said, said[-3000:]
+        if report["code"] != -signal.SIGKILL:
+            assert not list(self._home.temporary.iterdir())
         return report["code"], report.get("writes")
 
     def _told(self, order):
@@ -141,7 +177,7 @@ class Nursery:
         self._process.communicate()
 
 
-def _session(leader):
+def session(leader):
     """The processes of a session that live."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -160,6 +196,7 @@ class Home:
         self.directory = directory
         self.db = directory / "crawl.db"
         self.output = directory / "output.txt"
+        self.temporary = Path(tempfile.mkdtemp(prefix="faults-"))  # a short name: the path of a socket has 108 bytes
         settings = SETTINGS.format(grace=grace, workers=workers, seconds=batch_seconds)
         (directory / "settings.toml").write_text(settings)
         self.rules, self.titles = directory.with_name("rules.toml"), directory.with_name("titles.toml")
@@ -205,7 +242,8 @@ class Home:
         """Where each crawl stands; none if the store knows of no crawls, or is an old one."""
         with suppress(sqlite3.OperationalError):
             return self.query(
-                "SELECT name, state, discovered, records, beyond_depth, round, new, changed, unchanged, vanished FROM crawl"
+                "SELECT name, state, discovered, records, beyond_depth, round, new, changed, unchanged, vanished"
+                " FROM crawl"
             )
         return []
 
@@ -222,8 +260,8 @@ _COUNTED = " OR ".join(
     f"{state} <> (SELECT count(*) FROM url WHERE url.host_id = host.id AND state = '{state}')" for state in _STATES
 )
 FAULTS = {
-    "a page twice or more": "SELECT url FROM urls GROUP BY crawl_id, url HAVING count(*) > 1",
-    "a page of a URL that is not fetched": "SELECT url FROM pages JOIN urls USING (crawl_id, url)"
+    "a URL twice or more": "SELECT url FROM url GROUP BY host_id, url HAVING count(*) > 1",
+    "a page of a URL that is not fetched": "SELECT url FROM page JOIN url ON url.id = url_id"
     " WHERE state <> 'fetched' AND vanished_at IS NULL AND (SELECT round FROM crawl) = 1",
     "a page of no URL": "SELECT url_id FROM page WHERE url_id NOT IN (SELECT id FROM url)",
     "a record of no page": "SELECT url_id FROM record WHERE url_id NOT IN (SELECT url_id FROM page)",
@@ -264,9 +302,26 @@ def nursery():
 
 
 @pytest.fixture
+def traced(tmp_path):
+    """What starts the program under strace, and the lines that this writes."""
+    log = tmp_path / "strace.txt"
+    made = Nursery("strace", "-f", "-y", "-qq", "-o", str(log), "-e", "trace=pwrite64,write,ftruncate,unlink")
+    yield made, lambda: log.read_text().splitlines()
+    made.close()
+
+
+@pytest.fixture
 def home(tmp_path):
     """Make directories with a store each: `home("killed", workers=1)`."""
-    return lambda name, **options: Home(tmp_path / name, **options)
+    made = []
+
+    def home(name, **options):
+        made.append(Home(tmp_path / name, **options))
+        return made[-1]
+
+    yield home
+    for one in made:
+        shutil.rmtree(one.temporary)
 
 
 @pytest.fixture

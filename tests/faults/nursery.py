@@ -1,12 +1,13 @@
 """Starts the program often and cheaply: imports once, then forks; a start costs 20 ms instead of half a second.
 
-Reads orders, one JSON object a line: `{"argv": [...], "cwd": ..., "output": ..., "fault": ...}` starts the program in a
-session of its own, and its process id is the answer; `{}` waits for its end, and the answer is
-`{"code": ..., "cpu": seconds, "writes": ...}`; the code is negative for a signal.
+Reads orders, one JSON object a line: `{"argv": [...], "cwd": ..., "output": ..., "temporary": ..., "fault": ...}`
+starts the program in a session of its own, and its process id is the answer; with `"fresh": true` it starts as for a
+user does. `{}` waits for its end, and the answer is `{"code": ..., "cpu": seconds, "writes": ...}`; the code is negative
+for a signal.
 
-A fault is `{"at": n}`: SIGKILL instead of the n-th change that SQLite makes to any file (a write, a cut, a deletion), or
-with `"torn": true` after half of that write. It sits where SQLite itself puts its fault tests, in the table of system
-calls of its VFS, so that all of its threads, files and connections are counted.
+A fault is `{"at": n}`: SIGKILL instead of the n-th change that SQLite makes to any file (a write, a cut, a deletion),
+or with `"torn": true` after half of that write. It sits where SQLite itself puts its fault tests, in the table of
+system calls of its VFS, so that all of its threads, files and connections are counted.
 """
 
 import ctypes
@@ -17,6 +18,7 @@ import os
 import runpy
 import signal
 import sys
+import tempfile
 from contextlib import suppress
 from itertools import count
 
@@ -87,10 +89,15 @@ class Writes:
 def child(order, told):
     """Be the program."""
     os.setsid()
+    os.write(told, b"\n")
     os.chdir(order["cwd"])
     output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number, source in enumerate((os.open(os.devnull, os.O_RDONLY), output, output)):
         os.dup2(source, number)
+    os.environ["TMPDIR"] = order["temporary"]
+    tempfile.tempdir = None  # it may have looked already
+    if order["fresh"]:
+        os.execv(sys.executable, [sys.executable, "-m", "scraper", *order["argv"]])
     sys.argv = ["scraper", *order["argv"]]
     writes = None
     if (fault := order.get("fault")) is not None:
@@ -132,6 +139,7 @@ def main():
                 child(order, told)
                 sys.exit(0)
             os.close(told)
+            os.read(heard, 1)  # from now on it can be signalled together with what it starts
             answer = pid
         else:
             answer = ended(pid, heard)

@@ -1,9 +1,9 @@
 """A website in a process of its own: a folder, or pages without end; what it is asked is counted in a file.
 
 Run with one argument, a JSON object; prints its port. `folder` may be a symbolic link that is turned to another one
-meanwhile. `counts` is a file of two numbers of 8 bytes: requests, and those that robots.txt forbids (/private).
-`delay` is the longest of the random seconds before an answer, `resets` the share of paths whose first request ends in
-a reset, `hangs` are paths that are never answered.
+meanwhile; a page beside which there is a file whose name ends in `.hangs` is never answered. `counts` is a file of two
+numbers of 8 bytes: requests, and those that robots.txt forbids (/private). `delay` is the longest of the random seconds
+before an answer, `resets` the share of paths whose first request ends in a reset.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import zlib
 from pathlib import Path
 
 TYPES = {".html": "text/html; charset=utf-8", ".txt": "text/plain", ".css": "text/css", ".svg": "image/svg+xml"}
-CHILDREN = 10  # links on a page of the site without end
+CHILDREN, OTHERS = 2, 8  # links on a page of the site without end: to new ones, and to some that were seen
 FILLER = "<p>" + " ".join(f"word{number}" for number in range(400)) + "</p>"  # makes such a page one of 4 KB
 
 
@@ -27,7 +27,6 @@ class Site:
     def __init__(self, asked):
         self.folder = Path(asked["folder"]) if "folder" in asked else None
         self.redirects = asked.get("redirects", {})
-        self.hangs = frozenset(asked.get("hangs", ()))
         self.delay, self.resets = asked.get("delay", 0.0), asked.get("resets", 0.0)
         self.chance = random.Random(asked.get("seed", 0))
         self.seen = set()
@@ -45,6 +44,10 @@ class Site:
             return False
         self.seen.add(path)
         return self.chance.random() < self.resets
+
+    def hangs(self, path):
+        """Is this path never answered?"""
+        return self.folder is not None and (self.folder / f"{path.lstrip('/')}.hangs").exists()
 
     def answer(self, path, tag):
         """The bytes of an answer; with the tag that it has already, those of a 304."""
@@ -73,7 +76,9 @@ def _endless(path):
     number = path.removeprefix("/e").removesuffix(".html")
     if not number.isdigit():
         return None
-    links = "".join(f'<a href="/e{int(number) * CHILDREN + n}.html">{n}</a> ' for n in range(1, CHILDREN + 1))
+    chance, here = random.Random(number), int(number)
+    others = [here * CHILDREN + n for n in range(1, CHILDREN + 1)] + [chance.randint(0, here) for _ in range(OTHERS)]
+    links = "".join(f'<a href="/e{other}.html">{other}</a> ' for other in others)
     return f"<title>Page {number}</title><h1>{number}</h1>{FILLER}<p>{links}</p>".encode()
 
 
@@ -89,9 +94,11 @@ class Talk(asyncio.Protocol):
         self.heard = b""
 
     def connection_made(self, transport):
+        """Keep what is written to."""
         self.transport = transport
 
     def data_received(self, data):
+        """Answer a request that is whole."""
         self.heard += data
         if not self.heard.endswith(b"\r\n\r\n"):
             return
@@ -100,7 +107,7 @@ class Talk(asyncio.Protocol):
         path = lines[0].split(" ")[1]
         tag = next((line.split(": ")[1] for line in lines if line.lower().startswith("if-none-match:")), None)
         self.site.count(path)
-        if path in self.site.hangs:
+        if self.site.hangs(path):
             return
         if self.site.is_reset(path):
             linger = struct.pack("ii", 1, 0)

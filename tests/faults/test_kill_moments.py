@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 CONCURRENCY = 16  # as in the settings of every test here
+LONGEST = 600.0  # seconds that a crawl may take
 DOCUMENTATION = Path("/usr/share/doc/postgresql-doc-15/html")
 installed = pytest.mark.skipif(not DOCUMENTATION.is_dir(), reason="needs Debian's postgresql-doc-15")
 
@@ -32,7 +33,7 @@ def kill_often(home, nursery, served_and_stored):
             assert code == -9
             done += 1
             nursery.start(crawl, *argv)
-        code, _ = nursery.ended(within=120)
+        code, _ = nursery.ended(within=LONGEST)
         wrong = [f"exit code {code}: {crawl.said()[-500:]}"] if code else crawl.faults()
         wrong += served_and_stored(crawl, site, folder, records=records)
         return crawl, done, wrong, site.asked - before
@@ -46,7 +47,8 @@ def compare(home, nursery, kill_often):
 
     def compare(site, folder, start, chance, **options):
         quiet, before = home("quiet"), site.asked
-        code, _ = nursery.run(quiet, *quiet.crawl(site.origin + start))
+        nursery.start(quiet, *quiet.crawl(site.origin + start))
+        code, _ = nursery.ended(within=LONGEST)
         assert code == 0, quiet.said()
         assert not quiet.faults()
         enough = site.asked - before
@@ -70,3 +72,47 @@ def test_killed_often(website, tree, compare, goal):
         for _ in range(done):
             tries.check(not wrong, wrong)
     assert done >= 25
+
+
+def test_workers_end_with_the_program(website, tree, compare, goal):
+    """Killed alone, the program takes those that parse for it along, and a resume need not wait for them (A1)."""
+    folder = tree("site", 40)
+    site = website(folder=folder, redirects={"/moved": "/moved-here.html"}, delay=0.01)
+    with goal("G1", "kills of the program alone, with workers") as tries:
+        done, wrong = compare(
+            site, folder, "/p0.html", random.Random(2), kills=2, pages=15, workers=1, alone=True, records=True
+        )
+        for _ in range(done):
+            tries.check(not wrong, wrong)
+    assert done == 2
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("alone", [False, True], ids=["all", "alone"])
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_often_with_workers(website, tree, compare, goal, seed, alone):
+    """The same 20 times with two workers, the program alone or with all it started (A1)."""
+    folder = tree("site", 500, seed)
+    site = website(folder=folder, redirects={"/moved": "/moved-here.html"}, delay=0.01, resets=0.03, seed=seed)
+    with goal("G1", "kills at random moments, with workers") as tries:
+        done, wrong = compare(
+            site, folder, "/p0.html", random.Random(seed), kills=20, pages=40, workers=2, alone=alone, records=True
+        )
+        for _ in range(done):
+            tries.check(not wrong, wrong)
+    assert done >= 15
+
+
+@installed
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(10))
+def test_killed_a_hundred_times(website, compare, goal, seed):
+    """A crawl of 1,169 pages of documentation, killed 100 times, ends as one left alone, and asks little twice (A1)."""
+    site = website(folder=DOCUMENTATION, delay=0.01, resets=0.02, seed=seed)
+    with goal("G1", "kills at random moments, 100 within one crawl of 1,169 pages") as tries:
+        done, wrong = compare(site, DOCUMENTATION, "/index.html", random.Random(seed), kills=100, pages=20)
+        for _ in range(done):
+            tries.check(not wrong, wrong)
+    assert done >= 90
