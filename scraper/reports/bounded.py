@@ -7,6 +7,7 @@ SQLite as it is, on another connection. With `trusted_schema` off no view can us
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections.abc import Callable
@@ -60,11 +61,9 @@ class Bounded:
     def _trimming(self, name: str) -> Callable[..., Value]:
         def call(*values: Value) -> Value:
             text, trimmed = values
-            if isinstance(trimmed, (str, bytes)) and isinstance(text, (str, bytes)):
-                if len(trimmed) > LONGEST_PATTERN:
-                    raise self._refused(f"{name} takes off at most {LONGEST_PATTERN} characters")
-                if len(trimmed) > 1 and len(text) * len(trimmed) > MOST_TRIMMED:
-                    raise self._refused(f"{name} takes one character off a text of this length, not {len(trimmed)}")
+            sizes = [len(value) for value in (text, trimmed) if isinstance(value, (str, bytes))]
+            if min(sizes, default=0) > 1 and math.prod(sizes) > MOST_TRIMMED:
+                raise self._refused(f"{name} takes only one character off a text of this length")
             return self._call(name, values)
 
         return call

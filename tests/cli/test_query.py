@@ -132,6 +132,14 @@ def test_the_longest_texts_can_be_read(start, crawled, home, size):
         assert ended.json[0]["text"] == "word " * (size * 2**20 // 5)
 
 
+def test_a_result_is_bounded(run, crawled, monkeypatch):
+    """More than the cap of a query's result is an error, after the rows that fitted (C17)."""
+    monkeypatch.setattr("scraper.cli.query.MOST_BYTES", 10)
+    ended = run("query", "VALUES ('12345678'), ('12345678')", "--format", "jsonl")
+    assert (ended.code, len(ended.lines)) == (2, 1)
+    assert "the result is over 10 bytes" in ended.err
+
+
 def test_long_values_are_exact_in_json(run, crawled):
     """A value that is written in pieces is the same in JSON as one that is not."""
     long = "SELECT 1 AS n, hex(zeroblob(150000)) || 'é\x9b' AS text, zeroblob(300000) AS blob, NULL AS last"

@@ -207,3 +207,25 @@ def test_a_damaged_store_is_told(scene):
 def test_bytes_that_are_not_utf_8_are_read(reader):
     """Text that is not UTF-8 is read with replacement characters."""
     assert list(run(reader, "SELECT CAST(x'61ff' AS TEXT)").rows) == [("a\ufffd",)]
+
+
+def test_a_strangers_schema_is_not_trusted(reader):
+    """No view or column of a store from elsewhere may call what does harm, and pages are checked when read (A7)."""
+    assert reader.execute("PRAGMA trusted_schema").fetchone() == (0,)
+    assert reader.execute("PRAGMA cell_size_check").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("table", ["migration", "crawl", "host", "url", "page", "record", "link"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        "VIEW {table} AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+        "VIRTUAL TABLE {table} USING fts5(x)",
+    ],
+    ids=["view", "virtual"],
+)
+def test_what_stands_in_for_a_table_is_not_read(scene, table, made):
+    """A store one of whose tables is a view, which could run for ever, or a virtual table is no store (A7)."""
+    scene.execute(f"DROP TABLE {table}")
+    scene.execute(f"CREATE {made.format(table=table)}")
+    assert "another program" in str(refusal(scene.path))

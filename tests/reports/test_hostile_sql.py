@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sqlite3
 import subprocess
 import sys
 import time
@@ -33,6 +34,10 @@ class Out(list):
     def write(self, piece):
         if len(self) < kept:
             self.append(piece.decode())
+
+    def writelines(self, pieces):
+        for piece in pieces:
+            self.write(piece)
 
 
 def child(sql, told):
@@ -339,6 +344,63 @@ def test_no_hostile_statement_is_run(scene, goal):
             tries.check(list(run(reader, "SELECT count(*) FROM pages").rows) == [(3,)], "it can still be read")
 
 
+STRANGERS = [
+    ("DROP VIEW pages; CREATE VIEW pages AS SELECT load_extension('x') AS title", "SELECT title FROM pages"),
+    ("DROP VIEW pages; CREATE VIEW pages AS SELECT writefile('{folder}/new', 'x') AS title", "SELECT * FROM pages"),
+    ("DROP VIEW pages; CREATE VIEW pages AS SELECT * FROM nosuch", "SELECT * FROM pages"),
+    ("DROP VIEW pages; CREATE VIEW pages AS SELECT * FROM pragma_database_list", "SELECT * FROM pages"),
+    ("DROP VIEW pages; CREATE VIEW pages AS SELECT fts3_tokenizer('simple')", "SELECT * FROM pages"),
+    ("DROP VIEW pages; CREATE VIEW pages AS SELECT sqlite_offset(text) FROM page", "SELECT * FROM pages"),
+    ("CREATE VIEW mine AS SELECT * FROM crawl", "SELECT * FROM mine"),
+    ("CREATE VIRTUAL TABLE x USING fts5(y)", "SELECT * FROM x WHERE x MATCH 'y'"),
+    ("CREATE VIRTUAL TABLE x USING fts5(y); CREATE VIEW v AS SELECT * FROM x", "SELECT * FROM v WHERE y MATCH 'a'"),
+    ("CREATE VIRTUAL TABLE x USING dbstat", "SELECT * FROM x"),
+    ("CREATE VIRTUAL TABLE x USING fts5(y)", "SELECT * FROM x_data"),
+    ("CREATE VIRTUAL TABLE x USING rtree(a, b, c)", "SELECT * FROM x, x_node"),
+    ("CREATE TRIGGER t INSTEAD OF INSERT ON pages BEGIN DELETE FROM page; END", "INSERT INTO pages (title) VALUES (1)"),
+]  # fmt: skip
+
+
+@pytest.mark.goal("G17", "what a stranger put into a schema is not run")
+@pytest.mark.parametrize(("script", "sql"), STRANGERS, ids=[str(number) for number in range(len(STRANGERS))])
+def test_what_a_stranger_put_into_the_schema_is_not_run(scene, script, sql):
+    """What a stranger's views do but read is refused (A7, C17)."""
+    with scene.writing() as db:
+        db.executescript(in_place(scene, script))
+    with scene.reading() as reader:
+        before = scene.fingerprint()
+        with pytest.raises(QueryError):
+            list(run(reader, sql).rows)
+        assert scene.fingerprint() == before
+        assert list(run(reader, "SELECT 1").rows) == [(1,)]
+
+
+@on_linux
+def test_a_thousand_views_hold_up_nobody(scene):
+    """Views that a stranger made by the thousand, or that double with each other, cost a query nothing (A7, C17)."""
+    with scene.writing() as db:
+        views = [f"CREATE VIEW v{n} AS SELECT a.id FROM v{n - 1} AS a, v{n - 1} AS b" for n in range(1, 30)]
+        db.executescript(";".join(["BEGIN", "CREATE VIEW v0 AS SELECT id FROM crawl", *views, "COMMIT"]))
+        db.executescript(
+            ";".join(["BEGIN", *(f"CREATE VIEW w{n} AS SELECT * FROM v29" for n in range(1000)), "COMMIT"])
+        )
+    ((_, told, _, late, grown, status),) = tried(scene, ["SELECT count(*) AS n FROM pages"], kept=10)
+    assert (json.loads(told), status) == ({"n": 3}, 0)
+    assert late <= MOST_OVER
+    assert grown <= MOST_MEMORY
+
+
+def test_sqlites_limits_are_those_it_advises(reader):
+    """Under a query every limit stands: no attached database, no worker thread, a hundred columns (C17)."""
+    list(run(reader, "SELECT 1").rows)
+    limits = {
+        "LENGTH": 48 * 2**20, "SQL_LENGTH": 100_000, "COLUMN": 100, "EXPR_DEPTH": 200, "COMPOUND_SELECT": 3,
+        "VDBE_OP": 25_000, "FUNCTION_ARG": 8, "ATTACHED": 0, "LIKE_PATTERN_LENGTH": 50, "VARIABLE_NUMBER": 10,
+        "TRIGGER_DEPTH": 10, "WORKER_THREADS": 0,
+    }  # fmt: skip
+    assert {name: reader.getlimit(getattr(sqlite3, f"SQLITE_LIMIT_{name}")) for name in limits} == limits
+
+
 def check_bombs(scene, goal, bombs):
     """Each ends in time, with little memory, by an answer or one line, and changes nothing."""
     with scene.reading():
@@ -366,6 +428,7 @@ def test_all_bombs_are_stopped(scene, goal):
     check_bombs(scene, goal, BOMBS)
 
 
+@on_linux
 def test_honest_sql_is_answered(scene, goal):
     """What people ask of a store is answered under all limits, a big sort too, as by SQLite without any (C17)."""
     with goal("G17", "honest SQL is answered as without a guard") as tries, scene.writing() as plain:
