@@ -29,7 +29,7 @@ class Crawler:
     """Visits what the frontier hands out, at most `config.concurrency` at once.
 
     `fetch` is the wrapped fetch of pages, `ask_robots` gives a host's rules, `parse` makes a page of a response,
-    `list_urls` a listing, if it is a sitemap or a feed.
+    `list_urls` a listing, if it is a sitemap or a feed. `leave` is told each URL of which nothing is held any more.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Crawler:
         config: CrawlConfig,
         obey_noindex: bool,
         clock: Callable[[], float],
+        leave: Callable[[str], None],
     ) -> None:
         self._frontier = frontier
         self._fetch = fetch
@@ -56,6 +57,7 @@ class Crawler:
         self._config = config
         self._obey_noindex = obey_noindex
         self._clock = clock
+        self._leave = leave
         self._seen = Seen()
         self._slots = asyncio.Semaphore(config.concurrency)
         self._ended: asyncio.Queue[Visit | None] = asyncio.Queue()
@@ -82,7 +84,8 @@ class Crawler:
         than `concurrency` URLs are fetched again.
         """
         self._frontier.saved(visits)
-        for _ in visits:
+        for visit in visits:
+            self._leave(visit.url.url)
             self._slots.release()
 
     def stop(self, grace: float) -> None:
@@ -115,6 +118,7 @@ class Crawler:
         finally:
             spent = self._frontier.ended(handout, visit)
         if visit is None:
+            self._leave(url.url)
             self._slots.release()
         else:
             visit = dataclasses.replace(visit, spent=spent) if spent else visit

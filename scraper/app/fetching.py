@@ -13,7 +13,7 @@ from pathlib import Path
 from scraper import urls
 from scraper.config import Config, FetchConfig
 from scraper.errors import ConfigError, ScraperError, TransientFetchError
-from scraper.fetch import Access, CookieJar, Fetcher, Guard, read_access
+from scraper.fetch import Access, CookieJar, Fetcher, Guard, Room, read_access
 from scraper.frontier import Frontier
 from scraper.model import CrawlUrl, Kind, Reason, Response
 from scraper.parse import LONGEST_LISTING, may_list, wanted
@@ -36,7 +36,7 @@ def access_of(config: FetchConfig) -> Access | None:
 
 @asynccontextmanager
 async def opened_fetcher(
-    config: FetchConfig, guard: Guard, *, concurrency: int, clock: Clock
+    config: FetchConfig, guard: Guard, *, concurrency: int, clock: Clock, room: Room | None = None
 ) -> AsyncIterator[Fetcher]:
     """Open the sessions; cookies are read before, and written in the end, if a file is named for them."""
     jar = CookieJar(clock) if config.cookies else None
@@ -44,7 +44,9 @@ async def opened_fetcher(
         await asyncio.to_thread(urls.registrable_domain, "www.example.com")  # loads what cookies are judged by
         await asyncio.to_thread(_read_cookies, jar, config.cookie_file)
     access = await asyncio.to_thread(access_of, config)
-    async with Fetcher(config, guard, concurrency=concurrency, clock=clock, access=access, jar=jar) as fetcher:
+    async with Fetcher(
+        config, guard, concurrency=concurrency, clock=clock, access=access, jar=jar, room=room
+    ) as fetcher:
         try:
             yield fetcher
         finally:

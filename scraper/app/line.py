@@ -14,7 +14,7 @@ from scraper.app.fetching import Clock, opened_fetcher, polite, robots_asking
 from scraper.app.lease import kept_alive
 from scraper.config import Config, CrawlConfig
 from scraper.crawler import Crawler
-from scraper.fetch import Guard
+from scraper.fetch import Guard, Room
 from scraper.frontier import Frontier
 from scraper.model import Crawl, Tally, Visit
 from scraper.parse import Workers
@@ -26,6 +26,7 @@ from scraper.traps import Hosts
 log = logging.getLogger(__name__)
 
 LEVELS = 32  # links from a seed; a limit beyond that many cuts off nothing but traps, and needs no exact depths
+LARGE_BODIES = 4  # of the largest that may be; so many have room at once
 Extractor = Callable[..., Any]
 
 
@@ -59,8 +60,9 @@ async def opened_line(
     frontier = _frontier(store, crawl, config, tally, clock)
 
     guard = Guard(config.fetch.allow_private, origins=config.fetch.allow_origins)
+    room = Room(LARGE_BODIES * config.fetch.max_body)
     async with (
-        opened_fetcher(config.fetch, guard, concurrency=config.crawl.concurrency, clock=clock) as fetcher,
+        opened_fetcher(config.fetch, guard, concurrency=config.crawl.concurrency, clock=clock, room=room) as fetcher,
         _workers(config, patterns, extractors) as workers,
     ):
         crawler = Crawler(
@@ -74,6 +76,7 @@ async def opened_line(
             config=config.crawl,
             obey_noindex=config.politeness.noindex,
             clock=clock,
+            leave=room.leave,
         )
         writer = _writer(store, crawl, config, crawler, frontier=frontier, add=add)
         frontier.starving, frontier.remember = writer.flush, writer.remember

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import math
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import SimpleNamespace
 from typing import NoReturn
 
 import aiohttp
+
+NEVER = 1e6  # seconds
 
 
 class Deadline:
@@ -19,6 +22,7 @@ class Deadline:
 
     def __init__(self, total: float) -> None:
         self.phase = "total"
+        self.waited = 0.0  # seconds that were not counted
         self._loop = asyncio.get_running_loop()
         self._last = self._due = self._loop.time() + total
         self._timeout = asyncio.timeout(None)
@@ -47,6 +51,18 @@ class Deadline:
         """Raise TimeoutError: the time of this phase is up, by another measure than the clock's."""
         self.phase = phase
         raise TimeoutError
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The context whose time is not the server's and counts for nothing; a phase is to be entered after it."""
+        began = self._loop.time()
+        last, self._last = self._last, math.inf
+        self._due = began + NEVER
+        try:
+            yield
+        finally:
+            self.waited += self._loop.time() - began
+            self._last = self._due = last + self._loop.time() - began
 
     def _set(self) -> None:
         if self._timer is not None:

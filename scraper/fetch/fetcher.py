@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
 from types import TracebackType
@@ -20,11 +21,13 @@ from scraper.config import FetchConfig
 from scraper.errors import PermanentFetchError, TransientFetchError, UrlError
 from scraper.fetch.access import Access
 from scraper.fetch.answers import fault_of, headers_of
-from scraper.fetch.body import ACCEPTED, STEP, BodyError, Decoder, codings
+from scraper.fetch.body import ACCEPTED, BodyError
 from scraper.fetch.connection import HEAD_LINES, Connection
-from scraper.fetch.exchange import Deadline, Exchange, Flow, come, tracing
+from scraper.fetch.exchange import Deadline, Exchange, come, tracing
 from scraper.fetch.guard import Guard
+from scraper.fetch.intake import Intake
 from scraper.fetch.reasons import retry_after, status_line, translated
+from scraper.fetch.room import Room
 from scraper.fetch.routes import Route, Routes
 from scraper.model import Reason, Response
 
@@ -56,8 +59,9 @@ class Jar(Protocol):
 class Fetcher:
     """The sessions and their connections; an async context manager, opened and closed once.
 
-    `access` is who we are to whom and by which way, `jar` keeps cookies; without them none of it is done. `clock` is
-    UTC seconds.
+    `access` is who we are to whom and by which way, `jar` keeps cookies; without them none of it is done. `room` is
+    shared by the bodies that are large; one that is fetched keeps its place there until its URL leaves. `clock` is UTC
+    seconds.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Fetcher:
         clock: Callable[[], float] = time.time,
         access: Access | None = None,
         jar: Jar | None = None,
+        room: Room | None = None,
     ) -> None:
         self._config = config
         self._guard = guard
@@ -76,6 +81,7 @@ class Fetcher:
         self._clock = clock
         self._access = access
         self._jar = jar
+        self._room = room
         self._routes: Routes | None = None
 
     async def __aenter__(self) -> Self:
@@ -155,7 +161,7 @@ class Fetcher:
                     response = Response(url, answer.status, headers_of(answer), fetched_at=self._clock())
                     self._check(response, answer, route, sent)
                     body, note = await self._body(answer, response, deadline, wanted, limit)
-        elapsed_ms = (time.monotonic() - began) * 1000
+        elapsed_ms = (time.monotonic() - began - deadline.waited) * 1000
         return Response(url, response.status, response.headers, body, elapsed_ms, response.fetched_at, note=note)
 
     def _exchange(self, deadline: Deadline, sending: Callable[[], None] | None) -> Exchange:
@@ -216,33 +222,22 @@ class Fetcher:
         if not 200 <= status < 300 or status in NO_BODY or not (wanted is None or wanted(response.content_type)):
             await _settle(answer)
             return b"", None
-        body = await self._decoded(answer, response, deadline, limit)
+        with self._leaving(response.url):
+            most = self._config.max_body if limit is None else limit
+            intake = Intake(response, deadline, self._room, most=most, cuts=limit is not None)
+            body = await intake.read(answer, self._config.idle_timeout, self._config.least_rate)
         has_length = response.header("content-length") or response.header("transfer-encoding")
         return body, None if has_length else NO_LENGTH
 
-    async def _decoded(
-        self, answer: aiohttp.ClientResponse, response: Response, deadline: Deadline, limit: int | None
-    ) -> bytes:
-        most = self._config.max_body if limit is None else limit
-        decoder = Decoder(codings(response.header_values("content-encoding")), most)
-        too_large = BodyError(Reason.TOO_LARGE, f"over {most} bytes")
-        if limit is None and (answer.content_length or 0) > most:
-            raise too_large
-        flow = Flow(answer.content, deadline, self._config.least_rate, 2 * self._config.idle_timeout)
-        pieces: list[bytes] = []
-        while not (decoder.overflowed or answer.content.at_eof()):
-            deadline.enter("idle", self._config.idle_timeout)
-            for piece in decoder.feed(await flow.read()):
-                pieces.append(piece)
-                if len(piece) >= STEP:
-                    await asyncio.sleep(0)  # a small chunk can decode to megabytes: let the others go on
-        if not decoder.overflowed:
-            decoder.finish()
-        elif limit is None:
-            raise too_large
-        else:
-            answer.close()
-        return b"".join(pieces)
+    @contextmanager
+    def _leaving(self, url: str) -> Iterator[None]:
+        """The context in which a failure gives back the room that a body has."""
+        try:
+            yield
+        except BaseException:
+            if self._room is not None:
+                self._room.leave(url)
+            raise
 
 
 def _version() -> str:

@@ -31,9 +31,10 @@ TRANSIENT = {
 }
 
 
-def _opened(guard=LOOPBACK, concurrency=2, access=None, jar=None, **settings) -> Fetcher:
+def _opened(guard=LOOPBACK, concurrency=2, access=None, jar=None, room=None, **settings) -> Fetcher:
     """A fetcher to be entered, with a clock that stands still."""
-    return Fetcher(FetchConfig(**settings), guard, concurrency=concurrency, clock=lambda: NOW, access=access, jar=jar)
+    config = FetchConfig(**settings)
+    return Fetcher(config, guard, concurrency=concurrency, clock=lambda: NOW, access=access, jar=jar, room=room)
 
 
 async def _outcome(url, *, wanted=None, limit=None, **settings):
