@@ -16,6 +16,8 @@ from scraper.parse.outline import Outline, Pointer
 from scraper.parse.text import words
 
 MOST_LINKS = 10_000  # distinct URLs on a page; what is beyond counts as bad
+MOST_CHARACTERS = 8 * 1024 * 1024  # of them together: with a long `<base href>` each short href means a long URL
+MOST_HREFS = 4 * MOST_LINKS  # distinct; what else is written counts as bad unread, for each takes its time
 LONGEST_TEXT = 200  # characters of a link's text
 LONGEST_OTHER = 500  # characters of a URL that is not http or https, such as an image in a data: URL
 TARGETS_REMEMBERED = 20_000  # hrefs whose meaning is kept, about 10 MB: the pages of a folder share most of them
@@ -70,27 +72,35 @@ def find_links(
     base = base_of(outline, url)
     folder = base.partition("?")[0].rpartition("/")[0] + "/"
     targets: dict[str, tuple[_Target | None, bool]] = {}  # by href: what it means, and that it leads from the page
+    left = MOST_CHARACTERS
     found, bad = _pointed(pointers, url, judge, lambda rel: _refused(rel, page_wide) if nofollow else None, strip)
     for href, rel, pieces in outline.anchors:
         if href in targets:
             target, elsewhere = targets[href]
+        elif len(targets) >= MOST_HREFS:
+            bad += 1
+            continue
         else:
-            head = href.partition("#")[0].strip(_SPACE)
-            target = _target(head, folder if _BY_FOLDER.match(head) else base)
-            elsewhere = bool(head) or (target is not None and target[0] != url)
-            if strip is not None and target is not None:
-                target = _stripped(target, strip)
-            targets[href] = target, elsewhere
-        if target is None or (target[0] not in found and len(found) >= MOST_LINKS):
+            target, elsewhere = targets[href] = _meant(href, base, folder, url, strip)
+        if target is None or (target[0] not in found and (len(found) >= MOST_LINKS or len(target[0]) > left)):
             bad += 1
         elif elsewhere:
             refused = _refused(rel, page_wide) if nofollow and (rel or page_wide) else None
             old = found.get(target[0])
             if old is None:
+                left -= len(target[0])
                 found[target[0]] = Link(*target, _text(pieces), rel, refused or judge(target[0]))
             else:
                 found[target[0]] = _merged(old, pieces, rel, refused, judge)
     return tuple(found.values()), bad
+
+
+def _meant(href: str, base: str, folder: str, url: str, strip: Strip | None) -> tuple[_Target | None, bool]:
+    """What an href on the page at `url` means, None if nothing, and whether it leads from the page."""
+    head = href.partition("#")[0].strip(_SPACE)
+    target = _target(head, folder if _BY_FOLDER.match(head) else base)
+    elsewhere = bool(head) or (target is not None and target[0] != url)
+    return target if strip is None or target is None else _stripped(target, strip), elsewhere
 
 
 def following(

@@ -7,6 +7,7 @@ from scraper.model import Entry, Kind, Listing
 from scraper.urls import canonical, is_web
 
 MOST_ENTRIES = 50_000  # of one listing; the protocol's limit (https://www.sitemaps.org/protocol.html#index)
+MOST_CHARACTERS = 16 * 1024 * 1024  # of them together: with a long `xml:base` each short text means a long URL
 _MAY_LIST = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
 MOST_LOOKED_AT = 4 * MOST_ENTRIES  # texts that are no URL or an odd spelling of a known one take their time too
 
@@ -19,6 +20,7 @@ class Found:
         self.bad = 0
         self.beyond = 0
         self._limit = limit
+        self._left = MOST_CHARACTERS
         self._looked_at = 0
         self._entries: dict[str, Entry] = {}
 
@@ -27,7 +29,7 @@ class Found:
         url: str | None = text
         known = self._entries.get(text)  # most are written as they are kept
         if known is None:
-            if len(self._entries) >= self._limit or self._looked_at >= MOST_LOOKED_AT:
+            if len(self._entries) >= self._limit or self._looked_at >= MOST_LOOKED_AT or self._left < 0:
                 self.beyond += 1
                 return
             self._looked_at += 1
@@ -36,6 +38,7 @@ class Found:
         if url is None:
             self.bad += 1
         elif known is None:
+            self._left -= len(url)
             self._entries[url] = Entry(url, lastmod, kind)
         elif known.lastmod is None and lastmod is not None:  # first named as another's alternate
             self._entries[url] = known._replace(lastmod=lastmod)

@@ -40,6 +40,10 @@ _URLS = frozenset({
     *(f"og:{kind}{part}" for kind in ("image", "audio", "video") for part in ("", ":url", ":secure_url")),
 })
 MOST_VALUES = 1_000  # of one property
+LONGEST_LINE = 1024 * 1024  # characters of what robots are told in one place; what is beyond is not looked at
+LONGEST_TITLE = 4096  # characters
+LONGEST_DESCRIPTION = 16 * 1024  # characters
+LONGEST_LANG = 64  # characters; a tag of RFC 5646 has half of that
 
 
 class Metadata(NamedTuple):
@@ -72,10 +76,11 @@ def metadata(
     lines.extend(("meta robots", content) for name, content in outline.metas if name in {EVERYBODY, agent})
     asked = {word: place for place, line in lines for word in directives(line, agent, now)}
     lang = outline.lang or _pragma_lang(named) or headers.get("content-language", "").partition(",")[0]
+    description = named.get("description") or named.get("og:description") or ""
     return Metadata(
-        title=title or named.get("og:title") or None,
-        description=named.get("description") or named.get("og:description") or None,
-        lang=lang.strip() or None,
+        title=(title or named.get("og:title") or "")[:LONGEST_TITLE] or None,
+        description=description[:LONGEST_DESCRIPTION] or None,
+        lang=lang.strip()[:LONGEST_LANG] or None,
         noindex="noindex" in asked,
         nofollow=asked.get("nofollow"),
     )
@@ -101,7 +106,7 @@ def directives(line: str, agent: str, now: float) -> Iterator[str]:
     Commas, semicolons and blanks part words. A robot's name before a colon holds until the next, or the line's end.
     Source: https://developers.google.com/search/docs/crawling-indexing/robots-meta-tag
     """
-    line = line.lower()
+    line = line[:LONGEST_LINE].lower()
     ours, position = True, 0
     while match := _WORD.search(line, position):
         position = match.end()

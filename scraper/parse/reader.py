@@ -17,6 +17,7 @@ from scraper.parse.text import BREAK, readable, words
 
 _RELATIONS = frozenset({"canonical", "alternate"})
 _NEIGHBOURS = frozenset({"next", "prev"})
+MOST_HEADINGS = 10_000  # of a page; those beyond are text like any other
 _MOST_PROPERTIES = 8  # of one meta; each of them holds all of its content
 _WATCHED = _RELATIONS | _NEIGHBOURS
 
@@ -90,7 +91,8 @@ class Reader:
         self.pieces.append(BREAK)
         self._settle()
         self.within.append([])
-        self.headings.append((level, self.within[-1]))
+        if len(self.headings) < MOST_HEADINGS:
+            self.headings.append((level, self.within[-1]))
 
     def _leave_heading(self) -> None:
         self.pieces.append(BREAK)

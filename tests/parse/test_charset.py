@@ -1,3 +1,5 @@
+"""Which encoding, and what do the bytes say? Row B15."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

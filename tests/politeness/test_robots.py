@@ -1,4 +1,4 @@
-"""What does a host's robots.txt allow us?"""
+"""What does a host's robots.txt allow us? Rows C10 and C11, goal G11."""
 
 import math
 from time import process_time

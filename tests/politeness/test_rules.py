@@ -1,4 +1,4 @@
-"""Which rule of robots.txt decides on a URL?"""
+"""Which rule of robots.txt decides on a URL? Row C11, goal G11."""
 
 import re
 from time import process_time
