@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import signal
+import sqlite3
 
 import pytest
 
@@ -103,3 +106,21 @@ def test_no_crawls_are_no_error(run, site, crawl):
     if (ended := run("crawls", "--json")).code == 0:
         assert ended.json == []
         assert "holds no crawl yet" in run("status").refused
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_stopped_export_leaves_nothing_half_written(start, crawled, home, eventually, number):
+    """Stopped while it writes, an export leaves the file as it was and no other beside it (A3)."""
+    with contextlib.closing(sqlite3.connect(home / "scraper.db")) as db, db:
+        (page,) = db.execute("SELECT max(url_id) FROM page").fetchone()
+        many = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 100000)"
+        db.execute(
+            f"{many} INSERT INTO record SELECT ?, 'big', n, json_quote(printf('%.*c', 500, 'x')) FROM n", (page,)
+        )
+    (home / "out.jsonl").write_text("as it was")
+    command = start("export", "-o", "out.jsonl")
+    eventually(lambda: list(home.glob(".out*")))
+    ended = command.signalled(number)
+    assert (ended.code, ended.err) == (128 + number, "")
+    assert (home / "out.jsonl").read_text() == "as it was"
+    assert not list(home.glob(".out*"))

@@ -2,8 +2,8 @@
 
 Reads orders, one JSON object a line: `{"argv": [...], "cwd": ..., "output": ..., "temporary": ..., "fault": ...}`
 starts the program in a session of its own, and its process id is the answer; with `"fresh": true` it starts as for a
-user does. `{}` waits for its end, and the answer is `{"code": ..., "cpu": seconds, "writes": ...}`; the code is negative
-for a signal.
+user. `{}` waits for its end, and the answer is `{"code": ..., "cpu": seconds, "writes": ...}`; the code is negative for
+a signal.
 
 A fault is `{"at": n}`: SIGKILL instead of the n-th change that SQLite makes to any file (a write, a cut, a deletion),
 or with `"torn": true` after half of that write. It sits where SQLite itself puts its fault tests, in the table of

@@ -70,19 +70,22 @@ def test_stopped(crawl, nursery, gone_on_with, number, group, workers):
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [(signal.SIGINT, signal.SIGINT), (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)],
-    ids=["SIGINT-SIGINT", "SIGINT-SIGTERM", "SIGTERM-SIGINT"],
+    ("first", "second", "workers"),
+    [
+        pytest.param(signal.SIGINT, signal.SIGINT, 0, id="SIGINT-SIGINT"),
+        pytest.param(signal.SIGINT, signal.SIGTERM, 0, id="SIGINT-SIGTERM", marks=pytest.mark.heavy),
+        pytest.param(signal.SIGTERM, signal.SIGINT, 1, id="SIGTERM-SIGINT-worker"),
+    ],
 )
-def test_stopped_twice(crawl, nursery, gone_on_with, first, second):
+def test_stopped_twice(crawl, nursery, gone_on_with, first, second, workers):
     """A second signal ends the program at once, however long the first would take, and nothing is lost (A3)."""
-    site, folder, place, argv = crawl(grace=60.0)
+    site, folder, place, argv = crawl(grace=60.0, workers=workers)
     nursery.start(place, *argv)
     assert nursery.reaches(lambda: site.asked >= 40)
-    nursery.kill(first)
+    nursery.kill(first, group=False)
     assert nursery.reaches(lambda: not nursery.pending())  # two of a kind that wait are one
     asked_at = time.monotonic()
-    nursery.kill(second)
+    nursery.kill(second, group=False)
     code, _ = nursery.ended(within=10)
     assert code == 128 + second
     assert time.monotonic() - asked_at < 2
