@@ -114,7 +114,8 @@ _WORDS: dict[int, tuple[type[StoreError], str]] = {
 
 def _may_be_written(path: str) -> bool:
     """May we write there, so that it is not for want of permission if we cannot?"""
-    return all(os.access(place, os.W_OK) for place in (path, Path(path).absolute().parent))
+    really = os.access in os.supports_effective_ids
+    return all(os.access(place, os.W_OK, effective_ids=really) for place in (path, Path(path).absolute().parent))
 
 
 def disk_failed(path: str, fault: str) -> DiskFailed:

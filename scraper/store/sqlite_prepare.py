@@ -40,8 +40,10 @@ def prepare(path: str) -> None:
             _look(path, place)
         with closing(sqlite3.connect(path, isolation_level=None, timeout=sqlite_file.LOCK_PATIENCE)) as connection:
             guard_schema(connection)
+            connection.execute("PRAGMA wal_autocheckpoint = 0")  # it would keep its errors to itself,
             migrate(connection, path, time.time())
             _write_ahead(connection, path)
+            connection.execute("PRAGMA wal_checkpoint").fetchall()  # and so would the one of closing
 
 
 def _check_place(path: str, place: Path) -> None:
