@@ -65,6 +65,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
             raise
+        if os.access(path.absolute().parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise  # it is the disk that fails
         # The index of a write-ahead log cannot be made in a read-only directory. Without a log none is needed.
         wal = path.with_name(path.name + "-wal")
         if wal.exists() and wal.stat().st_size:
