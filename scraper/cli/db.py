@@ -113,7 +113,8 @@ def _lines(salvaged: Salvaged) -> list[str]:
     got = ", ".join(f"{count} of {table}" for table, count in salvaged.rows.items() if count)
     lost = [
         (len(mended.crawls), "crawls without their settings: their URLs are there, give the settings anew"),
-        (mended.urls, "URLs"),
+        (mended.urls, "URLs, which are found again by what leads to them"),
+        (mended.seeds, "seeds of a list: crawl the list again, with --new"),
         (mended.pages, "pages"),
         (mended.orphans, "pages whose URL is lost"),
         (mended.bodies, "bodies that did not decode"),

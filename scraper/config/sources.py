@@ -71,7 +71,7 @@ def from_json(text: str) -> Config:
     """
     try:
         tree = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"settings kept with the crawl: not JSON: {error}; start it afresh with --new") from None
     problems: list[str] = []
     kept = _fit(_kept(tree), problems)

@@ -66,6 +66,8 @@ def find_lost(db: sqlite3.Connection, configs: dict[int, Config], *, complete: b
         if not missing:
             break
     crawls = set(configs) if not complete else {crawl_id for crawl_id, _ in missing}
+    if not complete:
+        _queue_seeds(db)
     for crawl_id in crawls:
         asked = db.execute(
             "SELECT id FROM url WHERE state IN ('fetched', 'redirected')"
@@ -86,6 +88,25 @@ def _put_back(db: sqlite3.Connection, clue: _Clue, url: str, number: int, host_i
     return bool(done)
 
 
+def _queue_seeds(db: sqlite3.Connection) -> None:
+    """Queue the seeds that a crawl remembers and that are not there."""
+    for crawl_id, seeds, started_at in db.execute("SELECT id, seeds, started_at FROM crawl").fetchall():
+        for url in filter(_is_url, json.loads(seeds)):
+            db.execute("INSERT OR IGNORE INTO host (crawl_id, host) VALUES (?, ?)", (crawl_id, urls.host(url)))
+            db.execute(
+                "INSERT OR IGNORE INTO url (host_id, key, url, depth, seed, state, discovered_at)"
+                " SELECT id, ?, ?, 0, 1, 'queued', ? FROM host WHERE crawl_id = ? AND host = ?",
+                (urls.key(url), url, started_at, crawl_id, urls.host(url)),
+            )
+
+
+def _is_url(text: object) -> bool:
+    try:
+        return isinstance(text, str) and urls.canonical(text) == text and urls.is_web(text)
+    except UrlError:
+        return False
+
+
 def _readings(url: str, config: Config) -> list[str]:
     """The texts that a URL may be kept as: with and without the parameters that are taken out."""
     strip = config.crawl.strip_parameters
@@ -95,7 +116,7 @@ def _readings(url: str, config: Config) -> list[str]:
 def _clues(db: sqlite3.Connection) -> Iterator[_Clue]:
     """Every text that may be a URL of a crawl, the cheap ones first. Fetched whole: rows are written meanwhile."""
     for crawl_id, seeds in db.execute("SELECT id, seeds FROM crawl").fetchall():
-        yield from (_Clue(crawl_id, seed, 0, 0) for seed in json.loads(seeds) if isinstance(seed, str))
+        yield from (_Clue(crawl_id, seed, 0, 0) for seed in filter(_is_url, json.loads(seeds)))
     of_url = "FROM url JOIN host ON host.id = url.host_id"
     redirects = db.execute(f"SELECT crawl_id, redirect_to, url.id, depth {of_url} WHERE redirect_to IS NOT NULL")
     yield from (_Clue(*row) for row in redirects.fetchall())

@@ -30,11 +30,12 @@ _OF_URLS = ("page", "body", "record", "version")  # whose rows mean nothing with
 class Mended(NamedTuple):
     """What was lost, and how many URLs are asked again for it.
 
-    `urls` are those whose text is lost: all are found again if `found_again`, as far as pages still lead to them.
-    `orphans` are rows of pages whose URL is lost. `crawls` had to be made up: their settings are lost.
+    `urls` are those whose text is lost, `seeds` those of them that no page leads to and that were too many to be
+    remembered. `orphans` are pages whose URL is lost. `crawls` had to be made up: their settings are lost.
     """
 
     urls: int
+    seeds: int
     pages: int
     bodies: int
     orphans: int
@@ -68,7 +69,24 @@ def mend(db: sqlite3.Connection, gaps: dict[str, list[Gap]], now: float) -> Mend
     db.execute("DELETE FROM record WHERE url_id NOT IN (SELECT url_id FROM page)")
     db.execute("DELETE FROM link WHERE source_id NOT IN (SELECT url_id FROM page)")
     _count(db)
-    return Mended(lost.urls, len(pages), len(bodies), orphans, crawls, len(again))
+    seeds = _lost_seeds(db) if lost.urls or lost.parents else 0
+    return Mended(
+        lost.urls,
+        seeds,
+        len(pages),
+        len(bodies),
+        orphans,
+        crawls,
+        len(again),
+    )
+
+
+def _lost_seeds(db: sqlite3.Connection) -> int:
+    rows = db.execute(
+        "SELECT max(0, seed_count - (SELECT count(*) FROM url JOIN host ON host.id = host_id"
+        " WHERE host.crawl_id = crawl.id AND seed = 1)) FROM crawl"
+    )
+    return sum(count for (count,) in rows)
 
 
 def _config(text: str) -> Config:

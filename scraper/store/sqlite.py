@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from scraper.config import StoreConfig
-from scraper.errors import CrawlNotFound
+from scraper.errors import CrawlNotFound, StoreDamaged
 from scraper.model import Crawl, CrawlState, HostState, Link, Tally, Visit
 from scraper.store import lease, sqlite_extract, sqlite_read, sqlite_round, sqlite_write
 from scraper.store.base import (
@@ -212,7 +212,11 @@ class SqliteStore:
     ) -> dict[int, Claimed]:
         """See `Store.claim`."""
         with translated(self.path):
-            return await sqlite_read.claim(self._reader, wanted, held, now=now)
+            claimed = await sqlite_read.claim(self._reader, wanted, held, now=now)
+            dry = [host for host, its in claimed.items() if not (its.urls or its.next_due_at or held.get(host))]
+            if dry and await sqlite_read.counted_only(self._reader, dry):
+                raise StoreDamaged(self.path, "URLs are counted as queued and are not in the queue")
+            return claimed
 
     async def complete(self, crawl: Crawl, visits: Sequence[Visit], hosts: Sequence[HostState], *, now: float) -> Tally:
         """See `Store.complete`."""

@@ -8,7 +8,7 @@ Leaves that no walk has reached may then be taken to fill gaps (https://sqlite.o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from scraper.store.sqlite_image import HEADER, Image
@@ -41,6 +41,13 @@ class Gap(NamedTuple):
     high: int
 
 
+class Kind(NamedTuple):
+    """What a tree is made of: the kinds of its pages, and whether a row can be one of its."""
+
+    pages: frozenset[int]
+    fits: Callable[[Row], bool] = lambda _: True
+
+
 class Cells(NamedTuple):
     """A page taken apart: children come with the key up to which theirs go, the last one with None."""
 
@@ -56,13 +63,13 @@ class Trees:
         self.image = image
         self.seen = bytearray(image.count + 1)
 
-    def walk(self, root: int, kinds: frozenset[int], gaps: list[Gap]) -> Iterator[Row]:
+    def walk(self, root: int, kind: Kind, gaps: list[Gap]) -> Iterator[Row]:
         """Yield the rows of a tree; add to `gaps` what could not be read."""
-        yield from self._walk(root, kinds, Gap(*EVERYWHERE), gaps, DEEPEST)
+        yield from self._walk(root, kind, Gap(*EVERYWHERE), gaps, DEEPEST)
 
-    def _walk(self, number: int, kinds: frozenset[int], bounds: Gap, gaps: list[Gap], depth: int) -> Iterator[Row]:
+    def _walk(self, number: int, kind: Kind, bounds: Gap, gaps: list[Gap], depth: int) -> Iterator[Row]:
         try:
-            cells = self._page(number, kinds, bounds, depth)
+            cells = self._page(number, kind, bounds, depth)
         except Damaged:
             gaps.append(bounds)
             return
@@ -75,15 +82,17 @@ class Trees:
         low, rows = bounds.low, iter(cells.rows)
         for child, key in cells.children:
             within = Gap(low, bounds.high if key is None else key)
-            yield from self._walk(child, kinds, within, gaps, depth - 1)
+            yield from self._walk(child, kind, within, gaps, depth - 1)
             yield from ([] if key is None else [row for row in [next(rows, None)] if row])
             low = within.high
 
-    def _page(self, number: int, kinds: frozenset[int], bounds: Gap, depth: int) -> Cells:
+    def _page(self, number: int, kind: Kind, bounds: Gap, depth: int) -> Cells:
         page = self.image.page(number)
         if page is None or depth == 0 or self.seen[number]:
             raise Damaged
-        cells = taken_apart(self.image, page, number, kinds)
+        cells = taken_apart(self.image, page, number, kind.pages)
+        if cells.rows and not any(map(kind.fits, cells.rows)):
+            raise Damaged  # it is another table's
         keys = [row.key for row in cells.rows] or [key for _, key in cells.children if key is not None]
         if keys != sorted(keys) or (keys and not bounds.low <= keys[0] <= keys[-1] <= bounds.high):
             raise Damaged

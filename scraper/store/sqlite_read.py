@@ -89,6 +89,16 @@ async def claim(
     return claimed
 
 
+async def counted_only(db: aiosqlite.Connection, hosts: Sequence[int]) -> bool:
+    """Is any of these hosts said to have queued URLs that cannot be found? One statement sees one moment."""
+    rows = await db.execute_fetchall(
+        "SELECT 1 FROM host WHERE id IN (SELECT value FROM json_each(?)) AND queued > 0 AND NOT EXISTS"
+        " (SELECT 1 FROM queue JOIN url ON url.id = queue.url_id WHERE queue.host_id = host.id) LIMIT 1",
+        (json.dumps(hosts),),
+    )
+    return bool(rows)
+
+
 async def _claim(
     db: aiosqlite.Connection, wanted: Mapping[int, int], held: Mapping[int, Collection[int]], now: float
 ) -> dict[int, Claimed]:

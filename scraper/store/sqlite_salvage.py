@@ -21,7 +21,7 @@ from scraper.store.lease import is_held
 from scraper.store.mending import Mended, mend
 from scraper.store.migrate import migrate
 from scraper.store.shapes import SEEN, Shape, shapes
-from scraper.store.sqlite_btree import EVERYWHERE, INDEX, TABLE, Damaged, Gap, Row, Trees, taken_apart
+from scraper.store.sqlite_btree import EVERYWHERE, INDEX, TABLE, Damaged, Gap, Kind, Row, Trees, taken_apart
 from scraper.store.sqlite_file import translated
 from scraper.store.sqlite_image import HEADER, Image, open_image
 
@@ -118,7 +118,8 @@ def _copied(image: Image, db: sqlite3.Connection) -> dict[str, list[Gap]]:
     for shape in shapes():
         gaps[shape.name] = its = [] if shape.name in roots else [Gap(*EVERYWHERE)]
         if shape.name in roots:
-            found = (_or_gap(shape, row, its) for row in trees.walk(roots[shape.name], shape.kinds, its))
+            kind = Kind(shape.kinds, lambda row, shape=shape: shape.values(row) is not None)  # type: ignore[misc]
+            found = (_or_gap(shape, row, its) for row in trees.walk(roots[shape.name], kind, its))
             _insert(db, shape, (values for values in found if values is not None))
     if any(gaps.values()):
         _mark_free(trees)
@@ -157,7 +158,7 @@ def _by_width(rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[int, list[tu
 def _roots(trees: Trees) -> dict[str, int]:
     """The roots of our tables, as far as the schema can be read, wherever its pages are."""
     wanted = {shape.name for shape in shapes()}
-    rows = list(trees.walk(1, TABLE, []))
+    rows = list(trees.walk(1, Kind(TABLE), []))
     if len({row.values[1] for row in rows} & wanted) < len(wanted):
         for number, page in list(trees.unseen()):
             rows += _rows_of(trees.image, number, page)

@@ -1,176 +1,163 @@
-"""`scraper db`: a store is told to be sound or not, and what can be read of a damaged one is got out (A7, G4)."""
+"""`scraper db`: damage told by every command, and looked after."""
 
 from __future__ import annotations
 
-import random
-import shutil
 import sqlite3
 import stat
+import time
 from contextlib import closing
 
 import pytest
 
-from scraper.store import salvage
-
-PAGES = 60
-EXTRACTOR = """
-import scraper
-
-@scraper.extractor()
-def lines(page):
-    for number in range(5):
-        yield {"number": number, "title": page.title}
-"""
-TABLES = ("crawl", "host", "root", "url", "page", "body", "record", "link", "rule")
+from scraper.store import lease
 
 
 @pytest.fixture
-def stored(run, site, home):
-    """A finished crawl of a site of pages, some long, with records and links."""
-    for n in range(PAGES):
-        text = "".join(f"<p>{random.Random(n * 1000 + i).randbytes(40).hex()}</p>" for i in range(n))
-        site.page(f"/p{n}", [f"/p{n + 1}", f"/p{2 * n}", "/missing"], body=f"<h1>{n}</h1>{text}")
-    (home / "records.py").write_text(EXTRACTOR)
-    (home / "settings.toml").write_text("[store]\nlinks = true\n")
-    options = ("--parse-workers", 0, "--delay", 0, "--per-host", 8, "--depth", 99, "--config", "settings.toml")
-    ended = run("crawl", site.url("/p0"), *options, "--extractor", "records.py", "--name", "site")
-    assert ended.code == 0, ended.err
-    with closing(sqlite3.connect(home / "scraper.db")) as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def crawled(crawl, site, home):
+    """A crawl `shop` of three pages; and its store's bytes."""
+    site.page("/", ["/a", "/b"])
+    site.page("/a")
+    site.page("/b")
+    crawl("/", "--depth", 1, "--name", "shop", "--max-pages", 2)
     return home / "scraper.db"
 
 
-def counts(path):
-    """How many rows each table has."""
-    with closing(sqlite3.connect(path)) as db:
-        return {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+def overwritten(path, start):
+    """Damage a file from a place on."""
+    data = path.read_bytes()
+    path.write_bytes(data[:start] + b"\xab" * (len(data) - start))
 
 
-def result(path):
-    """What a crawl came to."""
-    with closing(sqlite3.connect(path)) as db:
-        return [
-            sorted(db.execute(sql).fetchall())
-            for sql in (
-                "SELECT url, state, reason FROM urls",
-                "SELECT url, title, text, content_hash FROM pages",
-                "SELECT url, rule, position, data FROM records",
-            )
-        ]
+def test_a_sound_store_is_told(run, crawled):
+    """A sound store ends with 0, in words and as JSON."""
+    assert run("db", "check") == (0, "scraper.db is sound\n", "")
+    assert run("db", "check", "--full", "--json").json == {"sound": True, "problems": [], "whole": True}
 
 
-def test_a_sound_store_is_told(run, stored):
-    """Of a sound store `check` says so, and exits with 0; it changes nothing."""
-    before = stored.read_bytes()
-    for options in ((), ("--full",)):
-        ended = run("db", "check", *options)
-        assert (ended.code, ended.out) == (0, "scraper.db is sound\n")
-    assert run("db", "check", "--json").json["sound"] is True
-    assert stored.read_bytes() == before
+COMMANDS = {
+    "check": ("db", "check"),
+    "status": ("status",),
+    "crawls": ("crawls",),
+    "query": ("query", "SELECT * FROM pages JOIN urls USING (url)"),
+    "export": ("export", "--what", "pages"),
+    "resume": ("resume",),
+    "extract": ("extract", "--rules", "rules.toml"),
+    "crawl": ("crawl", "http://127.0.0.1:9/", "--name", "shop"),
+}
 
 
-@pytest.mark.parametrize(
-    ("harm", "told"),
-    [
-        ("DELETE FROM page WHERE url_id = (SELECT max(url_id) FROM page)", "1 fetched URLs without their page"),
-        ("DELETE FROM host", "URLs without their host"),
-        ("DELETE FROM url WHERE id = 2", "pages without their URL"),
-        ("UPDATE url SET state = 'queued' WHERE id = 2", "1 queued URLs that are not in the queue"),
-        ("INSERT INTO queue VALUES (1, 0, 0, 4)", "1 URLs in the queue that are not queued"),
-        ("UPDATE host SET fetched = fetched + 1", "61 URLs counted as fetched, 60 are"),
-        ("CREATE TRIGGER t AFTER INSERT ON url BEGIN DELETE FROM page; END", "trigger t on url"),
-        ("DROP INDEX url_seen", "index url_seen is missing"),
-        ("DROP VIEW pages; CREATE VIEW pages AS SELECT 1", "view pages is not as this program makes it"),
-    ],
-)
-def test_what_is_wrong_is_told(run, stored, harm, told):
-    """Rows that contradict each other and a schema that is not ours are told, with exit code 1 and the way out."""
-    with closing(sqlite3.connect(stored)) as db:
-        db.executescript(harm)
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.goal("G4", "commands that tell damage in a line with the way out")
+def test_every_command_tells_damage(run, crawled, command):
+    """On a damaged store every command ends with an error in one line that names check and salvage (A7)."""
+    (crawled.parent / "rules.toml").write_text('[[rule]]\nname = "r"\nmatch = "*"\n[rule.fields]\nt = "h1"\n')
+    overwritten(crawled, 4096)
+    before = crawled.read_bytes()
+    ended = run(*COMMANDS[command])
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("scraper: scraper.db is damaged (")
+    assert ended.err.endswith("`scraper db check`, and get out what is whole with `scraper db salvage`\n")
+    assert ended.err.count("\n") == 1
+    assert crawled.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_header_that_is_gone_is_told(run, crawled, command):
+    """Where not even the header is left, commands say that it is no database, and what to do if it was one (A7)."""
+    (crawled.parent / "rules.toml").write_text('[[rule]]\nname = "r"\nmatch = "*"\n[rule.fields]\nt = "h1"\n')
+    crawled.write_bytes(b"\xab" * 100 + crawled.read_bytes()[100:])
+    ended = run(*COMMANDS[command])
+    assert ended.code == (1 if command == "check" else 2)
+    assert "`scraper db salvage`" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_sums_that_do_not_come_out_are_told(run, crawled, query):
+    """What SQLite cannot see, rows that belong to nothing and counters that err, is told: a line each, and 1 (A7)."""
+    with closing(sqlite3.connect(crawled)) as db, db:
+        db.execute("UPDATE crawl SET discovered = 9, records = 5")
+        db.execute("UPDATE host SET fetched = fetched + 1")
+        db.execute("INSERT INTO body VALUES (999, x'00')")
+        db.execute("DELETE FROM queue")
     ended = run("db", "check")
     assert ended.code == 1
-    assert told in ended.out
-    assert "scraper db salvage" in ended.out
-
-
-def test_damage_is_told(run, stored):
-    """A page of the file that is overwritten is told by `check`, and by every command that meets it, in a line."""
-    data = bytearray(stored.read_bytes())
-    for page in range(2, len(data) // 4096):
-        data[page * 4096 : page * 4096 + 512] = b"\xff" * 512
-    stored.write_bytes(data)
-    assert run("db", "check").code == 1
-    for command in (("query", "SELECT * FROM pages"), ("crawl", "http://127.0.0.1:9/"), ("status",)):
-        ended = run(*command)
-        assert ended.code == 1
-        assert "is damaged" in ended.err
-        assert "scraper db salvage" in ended.err
-        assert "Traceback" not in ended.err
-
-
-def test_all_of_a_sound_store_is_got_out(run, stored):
-    """What is salvaged of a sound store is the same store: private, sound, and with nothing left to do."""
-    before = stored.read_bytes()
-    told = run("db", "salvage", "-o", "new.db", "--json").json
-    new = stored.with_name("new.db")
-    assert (counts(new), result(new)) == (counts(stored), result(stored))
-    assert not any(told["mended"].values())
-    assert stat.S_IMODE(new.stat().st_mode) == 0o600
-    assert run("db", "check", "--full", "--db", "new.db").code == 0
-    assert stored.read_bytes() == before
-
-
-def test_what_is_lost_is_fetched_again(run, stored, site):
-    """A salvaged crawl is resumed: pages that were lost are asked again, those that were not are not."""
-    whole = result(stored)
-    with closing(sqlite3.connect(stored)) as db, db:
-        lost = [url for (url,) in db.execute("SELECT url FROM pages WHERE depth BETWEEN 5 AND 6")]
-        db.execute("DELETE FROM page WHERE url_id IN (SELECT id FROM url WHERE depth BETWEEN 5 AND 6)")
+    told = ended.out.splitlines()
+    assert len(told) == 5
+    assert all(line.endswith("get out what is whole with `scraper db salvage`") for line in told)
+    assert "1 bodies without their URL" in told[0]
+    assert "1 queued URLs that are not in the queue" in told[1]
+    assert "3 URLs counted as fetched, 2 are" in told[2]
+    assert "9 URLs counted as discovered, 3 are" in told[3]
+    assert "5 records counted, 0 are there" in told[4]
+    refused = run("resume")
+    assert refused.code == 1
+    assert "counted as queued and are not in the queue" in refused.err
     assert run("db", "salvage").code == 0
-    site.requests.clear()
-    ended = run("resume", "--db", "scraper-salvaged.db")
-    assert ended.code == 0, ended.err
-    assert {site.url(path) for path in site.paths()} - {site.url("/robots.txt")} == set(lost)
-    assert result(stored.with_name("scraper-salvaged.db")) == whole
+    assert run("db", "check", "--db", "scraper-salvaged.db").code == 0
+    assert run("resume", "--db", "scraper-salvaged.db", "--max-pages", "9", "--quiet").code == 0
 
 
-def test_nothing_is_overwritten(run, stored, home):
-    """The new store is a new file: what exists is refused, a link too, and stays as it was."""
-    (home / "taken.db").write_text("mine")
-    (home / "link.db").symlink_to(home / "nowhere.db")
-    for name in ("taken.db", "link.db", "scraper.db"):
-        ended = run("db", "salvage", "-o", name)
-        assert ended.code == 2
-        assert "is there already" in ended.err
-    assert (home / "taken.db").read_text() == "mine"
-    assert not (home / "nowhere.db").exists()
-
-
-@pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 9000, bytes(50_000)])
-def test_where_there_is_nothing_nothing_is_made(run, home, content):
-    """A file that holds no rows of ours is told so, and no new file is left."""
-    (home / "scraper.db").write_bytes(content)
+def test_salvage_makes_a_new_store(run, crawled, site):
+    """The new store lies beside the damaged one, is its owner's alone, and goes on where that stood (A7)."""
+    before = crawled.read_bytes()
+    crawled.write_bytes(b"\xab" * 100 + before[100:])
     ended = run("db", "salvage")
-    assert ended.code == 2
-    assert ended.err.startswith("scraper: scraper.db ")
-    assert ended.err.count("\n") == 1
-    assert [file.name for file in home.iterdir()] == ["scraper.db"]
+    assert ended.code == 0
+    assert "rows: 1 of crawl, 1 of root, 1 of host, 3 of url, 2 of page, 2 of body" in ended.out
+    assert "go on with `scraper resume --db scraper-salvaged.db`" in ended.err
+    target = crawled.with_name("scraper-salvaged.db")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    names = {file.name for file in crawled.parent.iterdir()}
+    assert names - {"scraper.db-wal", "scraper.db-shm"} == {"scraper.db", "scraper-salvaged.db"}
+    assert run("resume", "--db", target.name, "--max-pages", 9).code == 0
+    assert sorted(site.paths()) == ["/", "/a", "/b", "/robots.txt"]
+    assert crawled.read_bytes() == b"\xab" * 100 + before[100:]
 
 
-def test_a_log_that_was_not_taken_in_is_read(run, stored):
-    """What is committed in the write-ahead log alone is got out as well, and what is not committed is not."""
-    with closing(sqlite3.connect(stored, isolation_level=None)) as db:
-        db.execute("PRAGMA wal_autocheckpoint = 0")
-        db.execute("UPDATE page SET title = 'in the log' WHERE url_id = 2")
-        db.execute("BEGIN")
-        db.execute("PRAGMA cache_size = 1")
-        db.execute("UPDATE page SET title = 'not committed'")
-        copy = stored.with_name("copy.db")
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{stored}{suffix}", f"{copy}{suffix}")
-    salvage(copy, stored.with_name("new.db"))
-    with closing(sqlite3.connect(stored.with_name("new.db"))) as db:
-        titles = dict(db.execute("SELECT title, count(*) FROM page GROUP BY 1"))
-    assert titles.pop("in the log") == 1
-    assert "not committed" not in titles
-    assert sum(titles.values()) == counts(stored)["page"] - 1
+def test_salvage_overwrites_nothing(run, crawled):
+    """A file that is there already is refused, a link that leads nowhere too, and stays as it is."""
+    target = crawled.with_name("there.db")
+    target.write_text("mine")
+    crawled.with_name("link.db").symlink_to("nowhere.db")
+    for name in ("there.db", "link.db"):
+        assert "there already: name another file with -o" in run("db", "salvage", "-o", name).refused
+    assert target.read_text() == "mine"
+    assert not crawled.with_name("nowhere.db").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello" * 5000, bytes(40960)], ids=["empty", "text", "zeros"])
+def test_salvage_of_what_was_no_store(run, home, content):
+    """What never was a store leaves nothing behind but an error."""
+    (home / "other.db").write_bytes(content)
+    assert "holds nothing of a store" in run("db", "salvage", "--db", "other.db").refused
+    assert [file.name for file in home.iterdir()] == ["other.db"]
+
+
+def test_salvage_of_nothing(run, home):
+    """A file that is not there is an error that names it, and so is a directory to write to that is not."""
+    assert "no store at none.db" in run("db", "salvage", "--db", "none.db").refused
+
+
+def test_what_is_being_written_is_not_salvaged(run, crawled):
+    """A store in which a crawl is run is not read as it lies."""
+    with closing(sqlite3.connect(crawled)) as db, db:
+        db.execute("UPDATE crawl SET owner = ?, lease_until = ?", (lease.to_json(lease.myself()), time.time() + 9))
+    assert "is being run: stop it first" in run("db", "salvage").refused
+
+
+def test_the_log_shows_in_status(run, crawled, monkeypatch):
+    """A write-ahead log is told with its size, and who lets it grow if it is long (A8)."""
+    assert "write-ahead log" not in run("status").out
+    with closing(sqlite3.connect(crawled)) as db:
+        db.execute("UPDATE crawl SET name = 'shop'")
+        db.commit()
+        assert "write-ahead log: 0.0 MB\n" in run("status").out
+        monkeypatch.setattr("scraper.cli.status.LONG_LOG", 100)
+        assert "MB: somebody has been reading for long" in run("status").out
+
+
+def test_a_strangers_crawl_asks_for_trust(run, crawled, monkeypatch, tmp_path):
+    """On another machine a crawl that opened a private address is resumed with --trust only; the line says so (A7)."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
+    assert "--trust" in run("resume", "--max-pages", 9).refused
+    assert run("resume", "--max-pages", 9, "--trust", "--quiet").code == 0

