@@ -65,9 +65,6 @@ def mend(db: sqlite3.Connection, gaps: dict[str, list[Gap]], now: float) -> Mend
     again |= pages | anew
     db.executemany(_ASK_AGAIN, [(number,) for number in sorted(again)])
     _roots(db, configs)
-    # They are made anew with their page, and would stand in its way.
-    db.execute("DELETE FROM record WHERE url_id NOT IN (SELECT url_id FROM page)")
-    db.execute("DELETE FROM link WHERE source_id NOT IN (SELECT url_id FROM page)")
     _count(db)
     seeds = _lost_seeds(db) if lost.urls or lost.parents else 0
     return Mended(

@@ -59,6 +59,13 @@ def store_pages(
     pages = [(v, p, r) for v, p, r in pages if not v.is_unchanged]
     known = [v.url.id for v, _, _ in pages if v.url.content_hash is not None]
     replaced = _keep_versions(db, known, now)
+    # Of a page that was lost by damage what it had may still be there. A page that is stored already is left alone: to
+    # store it a second time is an error, and stays one.
+    left = [(v.url.id, v.url.id) for v, _, _ in pages if v.url.content_hash is None]
+    for table, column in (("record", "url_id"), ("link", "source_id")):
+        db.executemany(
+            f"DELETE FROM {table} WHERE {column} = ? AND NOT EXISTS (SELECT 1 FROM page WHERE url_id = ?)", left
+        )
     _insert_pages(db, crawl.id, pages)
     insert_records(db, [(v.url.id, p.records) for v, p, _ in pages])
     if config.links:

